@@ -1,0 +1,49 @@
+"""The engine, and the translation of constraint violations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy
+from psycopg import Error as PsycopgError
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import DomainError
+
+
+def create_engine(url: str, *, pool_size: int = 20) -> Engine:
+    """Return a pooled engine whose sessions speak UTC and never wait for ever.
+
+    Args:
+        url: `postgresql://...`, any driver; psycopg 3 is used.
+        pool_size: connections kept, and the most ever opened.
+    """
+    options = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=20s"
+    return sqlalchemy.create_engine(
+        sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"options": options},
+    )
+
+
+@contextmanager
+def violating(constraint: str, error: DomainError) -> Iterator[None]:
+    """Turn one broken constraint into one domain error.
+
+    Args:
+        constraint: its name in the database.
+        error: what to raise instead.
+
+    Raises:
+        DomainError: `error`, when the block breaks `constraint`.
+        IntegrityError: when it breaks another one.
+    """
+    try:
+        yield
+    except IntegrityError as exc:
+        if isinstance(exc.orig, PsycopgError) and exc.orig.diag.constraint_name == constraint:
+            raise error from exc
+        raise

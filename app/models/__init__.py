@@ -1,0 +1,97 @@
+"""All tables; importing this package registers them."""
+
+from app.models.account import Account, Grant, RefreshToken, Role
+from app.models.base import MOST_PEOPLE
+from app.models.booking import (
+    HOLDING,
+    PATHS,
+    Booking,
+    BookingEvent,
+    BookingProgramme,
+    BookingSession,
+    BookingStatus,
+    Purpose,
+)
+from app.models.boundary import Boundary
+from app.models.claim import Claim, ClaimLine, ClaimStatus
+from app.models.fund import (
+    ACCOUNTS,
+    NOT_OVERDRAWN,
+    EntryKind,
+    Fund,
+    FundAccount,
+    FundBalance,
+    LedgerEntry,
+    Subsidy,
+    SubsidyRule,
+    SubsidyStatus,
+    WhenExhausted,
+)
+from app.models.holiday import Holiday
+from app.models.idempotency import IdempotencyKey
+from app.models.job_run import JobRun
+from app.models.notification import Notification
+from app.models.organisation import Organisation, OrganisationKind, Sector
+from app.models.policy import ApprovalMode, Policy
+from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
+from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
+from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
+from app.models.visit import Means, Review, Visit
+
+__all__ = [
+    "ACCOUNTS",
+    "GROUPS_FIT",
+    "HOLDING",
+    "MOST_PEOPLE",
+    "NOT_OVERDRAWN",
+    "NO_OVERLAP",
+    "PATHS",
+    "PEOPLE_FIT",
+    "Account",
+    "ApprovalMode",
+    "Booking",
+    "BookingEvent",
+    "BookingProgramme",
+    "BookingSession",
+    "BookingStatus",
+    "Boundary",
+    "Category",
+    "Claim",
+    "ClaimLine",
+    "ClaimStatus",
+    "Closure",
+    "Crs",
+    "EntryKind",
+    "Fund",
+    "FundAccount",
+    "FundBalance",
+    "Grant",
+    "Holiday",
+    "IdempotencyKey",
+    "JobRun",
+    "LedgerEntry",
+    "Means",
+    "Notification",
+    "OnHoliday",
+    "OpeningRule",
+    "Organisation",
+    "OrganisationKind",
+    "Policy",
+    "Programme",
+    "ProgrammeKind",
+    "Purpose",
+    "RefreshToken",
+    "Review",
+    "Role",
+    "Sector",
+    "Site",
+    "SiteKind",
+    "SiteStatus",
+    "Subsidy",
+    "SubsidyRule",
+    "SubsidyStatus",
+    "Venue",
+    "VenueSession",
+    "Visit",
+    "WhenExhausted",
+]

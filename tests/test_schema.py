@@ -1,0 +1,71 @@
+"""The database the migrations build is the one the models declare, to the last constraint."""
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlmodel import SQLModel
+
+from app import models  # noqa: F401  # registers the tables
+
+DEFINITIONS = text("""
+    SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+    UNION ALL
+    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT format('%s.%s %s %s %s', table_name, column_name, udt_name, is_nullable, column_default)
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL
+    SELECT pg_get_functiondef(p.oid) FROM pg_proc p
+    WHERE pronamespace = 'public'::regnamespace
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
+""")
+
+FAULTS = {
+    "a check that lost its bound": (
+        "ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check,"
+        " ADD CONSTRAINT venue_session_people_fit_check CHECK (people_held >= 0)"
+    ),
+    "an exclusion that grew a hole": (
+        "ALTER TABLE venue_session DROP CONSTRAINT venue_session_no_overlap,"
+        " ADD CONSTRAINT venue_session_no_overlap EXCLUDE USING gist"
+        " (venue_id WITH =, tstzrange(starts_at, ends_at) WITH &&) WHERE (closed_reason IS NULL)"
+    ),
+    "a trigger gone": "DROP TRIGGER ledger_entry_append_only ON ledger_entry",
+    "a function changed": (
+        "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NEW; END'"
+    ),
+    "an index gone": "DROP INDEX venue_session_free_idx",
+    "a column that became optional": "ALTER TABLE booking ALTER COLUMN policy_id DROP NOT NULL",
+}
+
+
+def definitions(engine: Engine) -> set[str]:
+    with engine.connect() as connection:
+        found: set[str] = set(connection.scalars(DEFINITIONS))
+    return {line for line in found if "alembic_version" not in line}
+
+
+@pytest.fixture
+def declared(own_engine: Engine) -> Engine:
+    """A database built from the models alone."""
+    SQLModel.metadata.drop_all(own_engine)
+    with own_engine.begin() as connection:
+        connection.execute(text("DROP FUNCTION append_only(), uuid7()"))
+    SQLModel.metadata.create_all(own_engine)
+    return own_engine
+
+
+def test_models_and_migrations_agree(declared: Engine, shared_engine: Engine) -> None:
+    assert definitions(declared) == definitions(shared_engine)
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_seeded_difference_is_found(
+    own_engine: Engine, shared_engine: Engine, fault: str
+) -> None:
+    with own_engine.begin() as connection:
+        connection.execute(text(fault))
+    assert definitions(own_engine) != definitions(shared_engine)
