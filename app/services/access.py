@@ -1,0 +1,120 @@
+"""Who is asking, and where their roles reach."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, cast, exists, false, or_
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import SQLCoreOperations
+from sqlmodel import Session, col, select
+
+from app.errors import Forbidden, Unauthenticated
+from app.models import Account, Grant, Organisation, Role
+from app.models.base import Ltree
+
+OVERSEERS = (Role.TOWN_STAFF, Role.DISTRICT_STAFF, Role.AUDITOR)
+"""Roles that read everything below their organisation."""
+
+
+class NotInScope(Forbidden):
+    """Your role does not allow this here."""
+
+    zh = "您的角色无权执行此操作"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A grant in force: a role, and its site or its organisation with its path in the tree."""
+
+    role: Role
+    organisation_id: UUID | None
+    path: str | None
+    site_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A signed-in person and their grants in force."""
+
+    account_id: UUID
+    name: str
+    grants: tuple[Held, ...]
+
+    def organisations(self, *roles: Role) -> list[UUID]:
+        """Return where the actor has one of `roles`."""
+        return [g.organisation_id for g in self.grants if g.role in roles and g.organisation_id]
+
+    def sites(self) -> list[UUID]:
+        """Return the sites the actor manages."""
+        return [g.site_id for g in self.grants if g.site_id]
+
+    def paths(self, *roles: Role) -> list[str]:
+        """Return the roots of the subtrees the actor has one of `roles` over."""
+        return [g.path for g in self.grants if g.role in roles and g.path]
+
+    def roles_at(self, *paths: str, organisation_id: UUID, site_id: UUID) -> frozenset[Role]:
+        """Return the roles the actor has over a row of one branch at one site.
+
+        Args:
+            paths: where the row hangs in the tree; a staff role over any of them counts.
+            organisation_id: the branch.
+            site_id: the site.
+        """
+        return frozenset(
+            g.role
+            for g in self.grants
+            if g.site_id == site_id
+            or (g.organisation_id == organisation_id and g.role in {Role.ORGANISER, Role.MEMBER})
+            or (g.role in OVERSEERS and g.path and any(is_below(p, g.path) for p in paths))
+        )
+
+    def require(self, *roles: Role) -> None:
+        """Pass if the actor has one of `roles` anywhere.
+
+        Raises:
+            NotInScope: they have none of them.
+        """
+        if not any(g.role in roles for g in self.grants):
+            raise NotInScope(roles=[str(role) for role in roles])
+
+
+def is_below(path: str, root: str) -> bool:
+    """Tell whether the organisation at `path` is the one at `root` or below it."""
+    return path == root or path.startswith(f"{root}.")
+
+
+def load(session: Session, *, account_id: UUID, now: datetime) -> Actor:
+    """Return the actor an access token names, with the grants in force at `now`.
+
+    Raises:
+        Unauthenticated: the account is gone or not active.
+    """
+    in_force = or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > now)
+    rows = session.exec(
+        select(Account.name, Grant, Organisation.path)
+        .outerjoin(Grant, and_(col(Grant.account_id) == Account.id, in_force))
+        .outerjoin(Organisation, col(Organisation.id) == Grant.organisation_id)
+        .where(Account.id == account_id, col(Account.active))
+    ).all()
+    if not rows:
+        raise Unauthenticated
+    held = [
+        Held(Role(grant.role), grant.organisation_id, path, grant.site_id)
+        for _, grant, path in rows
+        if grant is not None
+    ]
+    return Actor(account_id, rows[0][0], tuple(held))
+
+
+def below(column: SQLCoreOperations[UUID], paths: Sequence[str]) -> ColumnElement[bool]:
+    """Say in SQL that `column` is an organisation in the subtree of one of `paths`."""
+    # A name of its own: in a query over organisations the plain one would mean the outer row's.
+    node = aliased(Organisation)
+    reached = or_(false(), *(col(node.path).op("<@")(_ltree(path)) for path in paths))
+    return exists().where(col(node.id) == column, reached)
+
+
+def _ltree(path: str) -> ColumnElement[str]:
+    return cast(path, Ltree)
