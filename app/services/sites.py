@@ -1,0 +1,295 @@
+"""Sites and what they offer: halls, menu, hours."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from app.db import violating
+from app.errors import Conflict, NotFound
+from app.models import (
+    Category,
+    Crs,
+    OnHoliday,
+    OpeningRule,
+    Programme,
+    ProgrammeKind,
+    Site,
+    SiteKind,
+    SiteStatus,
+    Venue,
+)
+from app.services import boundaries, cards, coordinates
+from app.services.cards import Card
+from app.services.coordinates import Place
+
+
+class SiteNotFound(NotFound):
+    """There is no such site, or it is not open to the public."""
+
+    zh = "阵地不存在或未开放"
+
+
+class OutsideDistrict(Conflict):
+    """The point lies outside the district: swapped axes, or a wrong CRS."""
+
+    zh = "坐标不在本区范围内，请检查经纬度顺序和坐标系"
+    detail_en = "{lon}, {lat} (WGS-84) lies outside; a person may confirm that it is meant"
+    detail_zh = "WGS-84 坐标 {lon}, {lat} 在区界之外；确属无误的，请确认后再提交"
+
+
+class SiteCodeTaken(Conflict):
+    """Another site has this code."""
+
+    zh = "阵地编号已被使用"
+
+
+class SiteClosed(Conflict):
+    """The site was closed for good."""
+
+    zh = "阵地已永久关闭"
+
+
+class HoursOverlap(Conflict):
+    """The venue has weekly hours that overlap these."""
+
+    zh = "开放时间与已有时段重叠"
+
+
+def create(
+    session: Session,
+    *,
+    district_id: UUID,
+    town_id: UUID,
+    code: str,
+    name: str,
+    short_name: str,
+    category: Category,
+    kinds: Iterable[SiteKind],
+    address: str,
+    summary: str,
+    introduction: str,
+    at: tuple[float, float],
+    crs: Crs,
+    contact_name: str,
+    contact_phone: str,
+    gate: tuple[float, float] | None = None,
+    parking_cars: int = 0,
+    parking_coaches: int = 0,
+    step_free: bool = False,
+    lend: Iterable[str] = (),
+    honours: Iterable[str] = (),
+    confirmed_outside: bool = False,
+) -> Site:
+    """Draft a site.
+
+    Args:
+        session: open transaction.
+        district_id: organisation at the root of its district.
+        town_id: organisation of the town it lies in.
+        code: its short name among machines, unique.
+        name: in full.
+        short_name: for the map.
+        category: one of four.
+        kinds: what it is.
+        address: for people.
+        summary: one sentence.
+        introduction: the long text.
+        at: (longitude, latitude) in `crs`, degrees; kept beside the WGS-84 they become.
+        crs: of `at` and `gate`.
+        contact_name: who answers.
+        contact_phone: their number, shown to those who sign in.
+        gate: where to navigate to, (longitude, latitude) in `crs`; without it, `at`.
+        parking_cars: places.
+        parking_coaches: places.
+        step_free: whether a wheelchair gets in.
+        lend: what may be borrowed.
+        honours: what it was named.
+        confirmed_outside: a person said that the point really lies outside the district.
+
+    Raises:
+        OutsideDistrict: a point is outside the district's outline and nobody confirmed it.
+        SiteCodeTaken: the code is in use.
+    """
+    location = coordinates.to_wgs84(*at, crs)
+    navigation_point = coordinates.to_wgs84(*gate, crs) if gate else location
+    if not confirmed_outside:
+        _require_inside(session, district_id, location, navigation_point)
+    site = Site(
+        district_id=district_id,
+        town_id=town_id,
+        code=code,
+        name=name,
+        short_name=short_name,
+        category=category,
+        kinds=list(kinds),
+        address=address,
+        summary=summary,
+        introduction=introduction,
+        location=coordinates.point(location),
+        navigation_point=coordinates.point(navigation_point),
+        source_crs=crs,
+        source_longitude=at[0],
+        source_latitude=at[1],
+        parking_cars=parking_cars,
+        parking_coaches=parking_coaches,
+        step_free=step_free,
+        lend=list(lend),
+        honours=list(honours),
+        contact_name=contact_name,
+        contact_phone=contact_phone,
+    )
+    session.add(site)
+    with violating("site_code_key", SiteCodeTaken(site_code=code)):
+        session.flush()
+    return site
+
+
+def _require_inside(session: Session, district_id: UUID, *places: Place) -> None:
+    for place in dict.fromkeys(places):
+        if not boundaries.contains(session, district_id=district_id, lon=place.lon, lat=place.lat):
+            raise OutsideDistrict(lon=round(place.lon, 6), lat=round(place.lat, 6))
+
+
+def verify_location(session: Session, *, site: Site, by: UUID, now: datetime) -> None:
+    """Record that the account `by` compared the site's point with the ground."""
+    site.location_verified_at, site.location_verified_by = now, by
+    site.version += 1
+    session.add(site)
+    session.flush()
+
+
+def publish(session: Session, *, site: Site) -> None:
+    """Show a draft or suspended site to everybody; a published one stays so.
+
+    Raises:
+        SiteClosed: it was closed for good.
+    """
+    if site.status == SiteStatus.CLOSED:
+        raise SiteClosed
+    if site.status != SiteStatus.PUBLISHED:
+        site.status = SiteStatus.PUBLISHED
+        site.version += 1
+        session.add(site)
+        session.flush()
+
+
+def add_venue(
+    session: Session, *, site: Site, name: str, people_limit: int, groups_limit: int = 1
+) -> Venue:
+    """Add a hall for `people_limit` people, and so many groups at once."""
+    venue = Venue(site_id=site.id, name=name, people_limit=people_limit, groups_limit=groups_limit)
+    session.add(venue)
+    session.flush()
+    return venue
+
+
+def add_programme(
+    session: Session,
+    *,
+    site: Site,
+    kind: ProgrammeKind,
+    name: str,
+    minutes: int,
+    people_limit: int,
+    description: str = "",
+    needs_guide: bool = False,
+) -> Programme:
+    """Add a menu item that takes so many minutes and people."""
+    programme = Programme(
+        site_id=site.id,
+        kind=kind,
+        name=name,
+        description=description,
+        minutes=minutes,
+        people_limit=people_limit,
+        needs_guide=needs_guide,
+    )
+    session.add(programme)
+    session.flush()
+    return programme
+
+
+def add_opening_rules(
+    session: Session,
+    *,
+    venue: Venue,
+    weekdays: Iterable[int],
+    hours: Sequence[tuple[time, time]],
+    valid_from: date,
+    valid_to: date | None = None,
+    on_holiday: OnHoliday = OnHoliday.CLOSED,
+) -> list[OpeningRule]:
+    """Add weekly sessions: each of `hours` on each of `weekdays`.
+
+    Args:
+        session: open transaction.
+        venue: where.
+        weekdays: ISO, 1 Monday to 7 Sunday.
+        hours: `[starts, ends)` of each session, wall clock of the district.
+        valid_from: first date.
+        valid_to: first date on which they hold no more, if ever.
+        on_holiday: what a public holiday does to them.
+
+    Raises:
+        HoursOverlap: the venue has other hours then, or two of these overlap.
+    """
+    rules = [
+        OpeningRule(
+            venue_id=venue.id,
+            weekday=weekday,
+            starts=starts,
+            ends=ends,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            on_holiday=on_holiday,
+        )
+        for weekday in weekdays
+        for starts, ends in hours
+    ]
+    session.add_all(rules)
+    with violating("opening_rule_no_overlap", HoursOverlap()):
+        session.flush()
+    return rules
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A published site with all that the public may know; `site` holds the contact as well."""
+
+    site: Site
+    card: Card
+    venues: Sequence[Venue]
+    programmes: Sequence[Programme]
+
+
+def published(session: Session, *, site_id: UUID) -> Site:
+    """Return a published site.
+
+    Raises:
+        SiteNotFound: there is none of this id.
+    """
+    site = session.get(Site, site_id)
+    if site is None or site.status != SiteStatus.PUBLISHED:
+        raise SiteNotFound
+    return site
+
+
+def detail(session: Session, *, site_id: UUID, now: datetime) -> Detail:
+    """Return a published site with its halls and its menu, each in the order they were added.
+
+    Raises:
+        SiteNotFound: there is none of this id.
+    """
+    site = published(session, site_id=site_id)
+    card = cards.card(session, site_id=site_id, now=now)
+    if card is None:  # suspended between the two statements
+        raise SiteNotFound
+    by_site = {"site_id": site_id}
+    venues = session.exec(select(Venue).filter_by(**by_site).order_by(col(Venue.id))).all()
+    programmes = session.exec(
+        select(Programme).filter_by(**by_site).order_by(col(Programme.id))
+    ).all()
+    return Detail(site, card, venues, programmes)
