@@ -1,0 +1,70 @@
+"""What notifications say, in Chinese and English; the facts fill the gaps."""
+
+from typing import Literal, NamedTuple
+
+Kind = Literal[
+    "booking-pending",
+    "booking-escalated",
+    "booking-approved",
+    "booking-rejected",
+    "booking-expired",
+    "booking-cancelled",
+    "booking-no-show",
+    "booking-completed",
+]
+
+
+class Message(NamedTuple):
+    """A title and a body, ready to be read."""
+
+    title: str
+    body: str
+
+
+class _Template(NamedTuple):
+    zh: Message
+    en: Message
+
+
+TEMPLATES: dict[str, _Template] = {
+    "booking-pending": _Template(
+        Message(
+            "新预约待接单", "{branch} 预约 {site} {when}，{people} 人，请在 {respond_by} 前答复。"
+        ),
+        Message("A booking awaits you", "{branch} at {site}, {when}, {people} people."),
+    ),
+    "booking-escalated": _Template(
+        Message("预约转接", "{site} 未在时限内答复 {branch} {when} 的预约，请代为处理。"),
+        Message("A booking was passed to you", "{site} did not answer {branch}, {when}."),
+    ),
+    "booking-approved": _Template(
+        Message("预约已接单", "{site} 已接受 {branch} {when} 的预约（{code}）。"),
+        Message("Booking approved", "{site} expects {branch}, {when} ({code})."),
+    ),
+    "booking-rejected": _Template(
+        Message("预约被拒", "{site} 未能接受 {when} 的预约：{reason}"),
+        Message("Booking rejected", "{site}, {when}: {reason}"),
+    ),
+    "booking-expired": _Template(
+        Message("预约已超时", "{site} {when} 的预约未获答复，名额已释放，请另选场次。"),
+        Message("Booking expired", "{site}, {when}: nobody answered; please choose again."),
+    ),
+    "booking-cancelled": _Template(
+        Message("预约已取消", "{branch} 在 {site} {when} 的预约已取消。{reason}"),
+        Message("Booking cancelled", "{branch} at {site}, {when}. {reason}"),
+    ),
+    "booking-no-show": _Template(
+        Message("预约爽约", "{branch} 未按约到访 {site}（{when}）。"),
+        Message("No-show", "{branch} did not come to {site}, {when}."),
+    ),
+    "booking-completed": _Template(
+        Message("活动已完成", "{site} {when} 的活动已完成，欢迎评价。"),
+        Message("Visit completed", "{site}, {when}: tell what you thought of it."),
+    ),
+}
+
+
+def written(kind: str, facts: dict[str, str], language: str) -> Message:
+    """Return the message of `kind` in `zh` or `en`."""
+    template = TEMPLATES[kind].zh if language == "zh" else TEMPLATES[kind].en
+    return Message(template.title.format(**facts), template.body.format(**facts))

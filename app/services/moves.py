@@ -1,0 +1,162 @@
+"""Moving a booking on: answered, cancelled, received, completed or missed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
+
+from sqlmodel import Session
+
+from app.errors import Conflict, Malformed
+from app.models import Booking, BookingStatus, Role, Visit
+from app.services import bookings, steps, subsidies
+from app.services.access import Actor, NotInScope
+from app.services.states import MOVES, allowed_moves, status_at
+
+S = BookingStatus
+
+
+class BookingStateConflict(Conflict):
+    """The booking cannot make this move now."""
+
+    zh = "预约当前状态不允许此操作"
+
+
+class ReasonMissing(Malformed):
+    """Say why."""
+
+    zh = "请填写原因"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A move as it was asked for."""
+
+    actor_id: UUID
+    by_branch: bool
+    reason: str | None
+    people: int | None
+    now: datetime
+
+    def named_reason(self) -> str:
+        """Return the reason.
+
+        Raises:
+            ReasonMissing: none was given.
+        """
+        if self.reason is None:
+            raise ReasonMissing
+        return self.reason
+
+
+def move(
+    session: Session,
+    *,
+    actor: Actor,
+    booking_id: UUID,
+    name: str,
+    now: datetime,
+    reason: str | None = None,
+    people: int | None = None,
+) -> Booking:
+    """Make one of `MOVES` on a booking, and all that follows from it.
+
+    Args:
+        session: open transaction; roll it back on any error.
+        actor: who moves it.
+        booking_id: which.
+        name: the move.
+        now: the present instant, aware.
+        reason: why; a rejection, and a cancellation by the site, need one.
+        people: how many came, where the move is about that.
+
+    Raises:
+        BookingNotFound: there is none, or it is not theirs to see.
+        NotInScope: they may see it, but not do this.
+        BookingStateConflict: its state, or the clock, does not allow it.
+        ReasonMissing: this needs a reason.
+        FundExhausted: approving it costs more than the fund has.
+    """
+    booking = bookings.get(session, actor=actor, booking_id=booking_id, lock=True)
+    steps.catch_up(session, booking, now=now)
+    roles = bookings.roles(session, booking, actor=actor)
+    allowed = allowed_moves(booking, roles, now)
+    if name not in allowed:
+        _refuse(booking, roles, name, allowed, now)
+    asked = Asked(
+        actor_id=actor.account_id,
+        by_branch=Role.ORGANISER in roles,
+        reason=reason,
+        people=people,
+        now=now,
+    )
+    _EFFECTS[name](session, booking, asked)
+    return booking
+
+
+def _refuse(
+    booking: Booking, roles: frozenset[Role], name: str, allowed: list[str], now: datetime
+) -> NoReturn:
+    move = MOVES[name]
+    status = status_at(booking, now)
+    stand_ins = move.stand_ins if booking.escalated_at else frozenset()
+    if status in move.sources and not roles & (move.roles | stand_ins):
+        raise NotInScope(roles=sorted(move.roles | stand_ins))
+    raise BookingStateConflict(current_status=status, allowed_moves=allowed)
+
+
+def _approve(session: Session, booking: Booking, asked: Asked) -> None:
+    steps.reserve(session, booking)
+    steps.step(session, booking, S.APPROVED, now=asked.now, actor_id=asked.actor_id)
+    steps.tell(session, booking, "booking-approved", asked.now, branch=True)
+
+
+def _reject(session: Session, booking: Booking, asked: Asked) -> None:
+    reason = asked.named_reason()
+    steps.step(session, booking, S.REJECTED, now=asked.now, actor_id=asked.actor_id, reason=reason)
+    steps.tell(session, booking, "booking-rejected", asked.now, branch=True, reason=reason)
+
+
+def _cancel(session: Session, booking: Booking, asked: Asked) -> None:
+    reason = asked.reason if asked.by_branch else asked.named_reason()
+    booking.late_cancelled = asked.by_branch and asked.now >= booking.free_cancel_until
+    steps.step(session, booking, S.CANCELLED, now=asked.now, actor_id=asked.actor_id, reason=reason)
+    subsidies.release(session, booking_id=booking.id)
+    steps.tell(
+        session,
+        booking,
+        "booking-cancelled",
+        asked.now,
+        branch=not asked.by_branch,
+        site=asked.by_branch,
+        reason=reason or "",
+    )
+
+
+def _arrive(session: Session, booking: Booking, asked: Asked) -> None:
+    visit = Visit(
+        booking_id=booking.id,
+        arrived_at=asked.now,
+        people_attended=booking.people_expected if asked.people is None else asked.people,
+        confirmed_by=asked.actor_id,
+    )
+    session.add(visit)
+    steps.step(session, booking, S.ARRIVED, now=asked.now, actor_id=asked.actor_id)
+
+
+def _complete(session: Session, booking: Booking, asked: Asked) -> None:
+    steps.finish(session, booking, people=asked.people, actor_id=asked.actor_id, now=asked.now)
+
+
+def _no_show(session: Session, booking: Booking, asked: Asked) -> None:
+    steps.miss(session, booking, asked.now, actor_id=asked.actor_id, reason=asked.reason)
+
+
+_EFFECTS = {
+    "approve": _approve,
+    "reject": _reject,
+    "cancel": _cancel,
+    "arrive": _arrive,
+    "complete": _complete,
+    "no-show": _no_show,
+}

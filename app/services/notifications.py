@@ -1,0 +1,120 @@
+"""Telling people, reliably: written with the fact, delivered after it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy
+from sqlalchemy import ColumnElement, func, literal, or_, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from app.models import Grant, Notification, Role
+from app.services.messages import Kind
+
+
+def owe(
+    session: Session,
+    *,
+    to: ColumnElement[bool],
+    kind: Kind,
+    booking_id: UUID,
+    facts: Mapping[str, str],
+    due_at: datetime,
+) -> None:
+    """Owe a message to every holder of a grant, if and only if this transaction commits.
+
+    Args:
+        session: open transaction.
+        to: which grants; see `managers_of`, `organisers_of` and `staff_over`.
+        kind: what it tells.
+        booking_id: what it is about.
+        facts: what fills the gaps of the template.
+        due_at: when it may be read, aware; grants that have ended by then get none.
+    """
+    holders = (
+        sqlalchemy.select(
+            func.uuid7(),
+            col(Grant.account_id),
+            literal(kind),
+            literal(booking_id),
+            literal(dict(facts), JSONB),
+            literal(due_at),
+        )
+        .where(to, or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > due_at))
+        .group_by(col(Grant.account_id))
+    )
+    columns = ["id", "account_id", "kind", "booking_id", "facts", "due_at"]
+    session.exec(
+        insert(Notification)
+        .from_select(columns, holders)
+        .on_conflict_do_nothing(constraint="notification_once")
+    )
+
+
+def managers_of(site_id: UUID) -> ColumnElement[bool]:
+    """Say which grants make somebody a manager of a site."""
+    return (col(Grant.role) == Role.SITE_MANAGER) & (col(Grant.site_id) == site_id)
+
+
+def organisers_of(organisation_id: UUID) -> ColumnElement[bool]:
+    """Say which grants let somebody order for a branch."""
+    return (col(Grant.role) == Role.ORGANISER) & (col(Grant.organisation_id) == organisation_id)
+
+
+def staff_of(organisation_id: UUID) -> ColumnElement[bool]:
+    """Say which grants make somebody staff of a town or district committee."""
+    roles = (Role.TOWN_STAFF, Role.DISTRICT_STAFF)
+    return col(Grant.role).in_(roles) & (col(Grant.organisation_id) == organisation_id)
+
+
+def deliver_due(session: Session, now: datetime, *, batch: int = 1000) -> int:
+    """Put what is due into the inboxes, oldest first, and return how many.
+
+    Rows another worker has are skipped, so several workers may run at once.
+    """
+    due = (
+        select(Notification.id)
+        .where(col(Notification.delivered_at).is_(None), col(Notification.due_at) <= now)
+        .order_by(col(Notification.due_at))
+        .limit(batch)
+        .with_for_update(skip_locked=True)
+        .cte("due")  # A subquery may be run anew for each row, and would take another batch.
+    )
+    delivered = session.exec(
+        update(Notification)
+        .where(col(Notification.id).in_(sqlalchemy.select(due.c.id)))
+        .values(delivered_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return int(delivered.rowcount)
+
+
+def inbox(account_id: UUID) -> SelectOfScalar[Notification]:
+    """Return what a person has been delivered; newest first once ordered by the caller."""
+    return select(Notification).where(
+        Notification.account_id == account_id, col(Notification.delivered_at).is_not(None)
+    )
+
+
+def unread(session: Session, *, account_id: UUID) -> int:
+    """Return how many delivered messages a person has not read."""
+    waiting = inbox(account_id).where(col(Notification.read_at).is_(None)).subquery()
+    return session.exec(select(func.count()).select_from(waiting)).one()
+
+
+def mark_read(session: Session, *, account_id: UUID, ids: Sequence[UUID], now: datetime) -> int:
+    """Mark messages of this person as read and return how many were not before."""
+    marked = session.exec(
+        update(Notification)
+        .where(
+            col(Notification.id).in_(ids),
+            col(Notification.account_id) == account_id,
+            col(Notification.delivered_at).is_not(None),
+            col(Notification.read_at).is_(None),
+        )
+        .values(read_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return int(marked.rowcount)

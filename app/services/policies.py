@@ -1,0 +1,59 @@
+"""The rules in force, and the days they leave open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from app.models import Policy
+from app.services.calendar import Calendar, local_date
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The rules in force in one district: its own, and those of sites that have their own."""
+
+    district: Policy
+    sites: Mapping[UUID, Policy]
+
+    def of(self, site_id: UUID) -> Policy:
+        """Return the rules of a site."""
+        return self.sites.get(site_id, self.district)
+
+    def all(self) -> list[Policy]:
+        """Return the district's policy and every site's own."""
+        return [self.district, *self.sites.values()]
+
+
+def in_force(session: Session, *, district_id: UUID, now: datetime) -> Policies:
+    """Return the newest effective version of every policy of a district.
+
+    Args:
+        session: open transaction.
+        district_id: the district; it always has a policy of its own, made with it.
+        now: the present instant, aware.
+    """
+    found = session.exec(
+        select(Policy)
+        .where(Policy.district_id == district_id, col(Policy.effective_at) <= now)
+        .order_by(col(Policy.version))
+    )
+    newest = {policy.site_id: policy for policy in found}
+    district = newest.pop(None)
+    return Policies(district, {site: policy for site, policy in newest.items() if site})
+
+
+def earliest_day(
+    calendar: Calendar, policy: Policy, *, people: int, outside: bool, now: datetime
+) -> date:
+    """Return the first day that may be ordered at `now`; lead times count working days."""
+    large = outside or people > policy.large_party_people
+    lead = policy.lead_working_days_large if large else policy.lead_working_days
+    return calendar.add(local_date(now), lead)
+
+
+def latest_day(policy: Policy, *, now: datetime) -> date:
+    """Return the last day that may be ordered at `now`."""
+    return local_date(now) + timedelta(days=policy.horizon_days)

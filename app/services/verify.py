@@ -1,0 +1,122 @@
+"""The invariants, asked of a live database: each query finds the rows that break one."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from app.models import HOLDING
+
+PATIENCE = timedelta(minutes=15)
+"""How long a message that is due may wait before it counts as lost."""
+
+CHECKS: dict[str, str] = {
+    "two sessions of a venue overlap": """
+        SELECT a.id || ' and ' || b.id FROM venue_session a JOIN venue_session b
+        ON a.venue_id = b.venue_id AND a.id < b.id
+        AND tstzrange(a.starts_at, a.ends_at) && tstzrange(b.starts_at, b.ends_at)""",
+    "a session holds more than it has": """
+        SELECT id FROM venue_session
+        WHERE people_held NOT BETWEEN 0 AND people_limit
+        OR groups_held NOT BETWEEN 0 AND groups_limit""",
+    "a session does not hold what its bookings say": """
+        SELECT s.id FROM venue_session s LEFT JOIN (
+            SELECT session_id, sum(people_expected) AS people, count(*) AS groups
+            FROM booking_session JOIN booking ON booking.id = booking_id
+            WHERE status = ANY(:holding) GROUP BY session_id) h ON h.session_id = s.id
+        WHERE (s.people_held, s.groups_held) <> (coalesce(h.people, 0), coalesce(h.groups, 0))""",
+    "a booking's sessions are not its time": """
+        SELECT b.id FROM booking b LEFT JOIN (
+            SELECT booking_id, min(s.starts_at) AS starts_at, max(s.ends_at) AS ends_at,
+                   sum(s.ends_at - s.starts_at) AS lasting, count(DISTINCT s.venue_id) AS venues
+            FROM booking_session JOIN venue_session s ON s.id = session_id
+            GROUP BY booking_id) t ON t.booking_id = b.id
+        WHERE (t.starts_at, t.ends_at, t.lasting, t.venues)
+            IS DISTINCT FROM (b.starts_at, b.ends_at, b.ends_at - b.starts_at, 1)""",
+    "a booking's events are not a path to its status": """
+        SELECT b.id FROM booking b LEFT JOIN (
+            SELECT booking_id, count(*) AS steps, max(version) AS last,
+                   bool_and(from_status IS NOT DISTINCT FROM before) AS joined,
+                   (array_agg(to_status ORDER BY version DESC))[1] AS status
+            FROM (SELECT *, lag(to_status) OVER (PARTITION BY booking_id ORDER BY version) AS before
+                  FROM booking_event) e GROUP BY booking_id) p ON p.booking_id = b.id
+        WHERE (p.steps, p.last, p.joined, p.status)
+            IS DISTINCT FROM (b.version, b.version, true, b.status)""",
+    "an arrived or completed booking has no visit, or another has one": """
+        SELECT b.id FROM booking b LEFT JOIN visit v ON v.booking_id = b.id
+        WHERE (b.status IN ('arrived', 'completed')) <> (v.booking_id IS NOT NULL)
+        OR (b.status = 'completed') <> (v.completed_at IS NOT NULL)""",
+    "a subsidy does not fit its booking's status": """
+        SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
+        WHERE s.status <> 'unfunded' AND s.status <> CASE
+            WHEN b.status IN ('approved', 'arrived') THEN 'reserved'
+            WHEN b.status = 'completed' THEN 'committed' ELSE 'released' END""",
+    "an answered booking has no subsidy row": """
+        SELECT b.id FROM booking b LEFT JOIN subsidy s ON s.booking_id = b.id
+        WHERE b.status IN ('approved', 'arrived', 'completed') AND s.booking_id IS NULL""",
+    "a subsidy is not what the ledger says": """
+        SELECT s.booking_id FROM subsidy s LEFT JOIN (
+            SELECT booking_id,
+                sum(CASE WHEN to_account = 'reserved' THEN amount_fen
+                         WHEN from_account = 'reserved' THEN -amount_fen ELSE 0 END) AS reserved,
+                sum(CASE WHEN to_account = 'payable' THEN amount_fen ELSE 0 END) AS payable
+            FROM ledger_entry WHERE booking_id IS NOT NULL GROUP BY booking_id) l
+        ON l.booking_id = s.booking_id
+        WHERE (coalesce(l.reserved, 0), coalesce(l.payable, 0)) <> (
+            CASE WHEN s.status = 'reserved' THEN s.reserved_fen ELSE 0 END,
+            CASE WHEN s.status = 'committed' THEN s.committed_fen ELSE 0 END)""",
+    "a ledger entry is for a booking without a subsidy": """
+        SELECT l.id FROM ledger_entry l LEFT JOIN subsidy s USING (booking_id)
+        WHERE l.booking_id IS NOT NULL AND s.booking_id IS NULL""",
+    "a balance is not the sum of its entries": """
+        SELECT b.fund_id || ' ' || b.account FROM fund_balance b LEFT JOIN (
+            SELECT fund_id, account, sum(moved) AS total FROM (
+                SELECT fund_id, to_account AS account, amount_fen AS moved FROM ledger_entry
+                UNION ALL SELECT fund_id, from_account, -amount_fen FROM ledger_entry) m
+            GROUP BY fund_id, account) s USING (fund_id, account)
+        WHERE b.balance_fen <> coalesce(s.total, 0)
+        OR (b.balance_fen < 0 AND b.account <> 'source')""",
+    "a ledger has a gap": """
+        SELECT f.id FROM fund f LEFT JOIN (
+            SELECT fund_id, count(*) AS entries, min(number) AS first, max(number) AS last
+            FROM ledger_entry GROUP BY fund_id) l ON l.fund_id = f.id
+        WHERE (coalesce(l.entries, 0), coalesce(l.last, 0)) <> (f.last_number, f.last_number)
+        OR coalesce(l.first, 1) <> 1""",
+    "a claim line is not its visit's subsidy": """
+        SELECT l.booking_id FROM claim_line l JOIN booking b ON b.id = l.booking_id
+        LEFT JOIN subsidy s ON s.booking_id = l.booking_id
+        WHERE (b.status, s.status, s.committed_fen)
+            IS DISTINCT FROM ('completed', 'committed', l.amount_fen)""",
+    "a claim is not the sum of its lines": """
+        SELECT c.id FROM claim c LEFT JOIN (
+            SELECT claim_id, sum(amount_fen) AS total FROM claim_line GROUP BY claim_id) l
+        ON l.claim_id = c.id WHERE c.amount_fen <> coalesce(l.total, 0)""",
+    "a claim and its payment differ": """
+        SELECT c.id FROM claim c LEFT JOIN ledger_entry l ON l.claim_id = c.id AND l.kind = 'pay'
+        WHERE coalesce(l.amount_fen, 0) <> CASE WHEN c.status = 'paid' THEN c.amount_fen ELSE 0 END
+        """,
+    "an answer was kept for a booking that is not there": """
+        SELECT k.key FROM (
+            SELECT key, convert_from(answer, 'UTF8')::jsonb AS answer FROM idempotency_key
+            WHERE status = 201) k
+        LEFT JOIN booking b ON b.id = (k.answer ->> 'id')::uuid
+        WHERE k.answer ? 'session_ids' AND b.id IS NULL""",
+    "a message that is due was not delivered": """
+        SELECT id FROM notification WHERE delivered_at IS NULL AND due_at < :late""",
+}
+
+
+def violations(session: Session, *, now: datetime) -> Iterator[str]:
+    """Yield a line for each row that breaks an invariant; nothing when all is well.
+
+    Args:
+        session: open transaction; nothing is changed.
+        now: the present instant, aware; what has been due for `PATIENCE` counts as late.
+    """
+    known = {"late": now - PATIENCE, "holding": list(HOLDING)}
+    for name, sql in CHECKS.items():
+        wanted = text(sql)
+        given = {key: known[key] for key in wanted.compile().params}
+        for (row,) in session.connection().execute(wanted, given):
+            yield f"{name}: {row}"
