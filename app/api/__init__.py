@@ -1,0 +1,1 @@
+"""HTTP edge: parse, name the actor, call one service, shape the answer."""

@@ -1,0 +1,80 @@
+"""What the pages must know before anything else."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import select
+
+from app.api.deps import SessionDep
+from app.models import Organisation, OrganisationKind
+from app.settings import Env, Settings
+
+router = APIRouter(tags=["system"])
+
+
+async def get_settings(request: Request) -> Settings:
+    """Give what the application was made with."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+
+
+class District(BaseModel):
+    """The district at the root of the organisations."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+
+
+class Config(BaseModel):
+    """The district and its base map.
+
+    Without `tile_url` (an XYZ template) the map is outlines alone. `map_approval_number` is the
+    审图号 to show with the tiles.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "district": {
+                    "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20",
+                    "name": "中共淄博市淄川区委员会",
+                },
+                "tile_url": None,
+                "tile_attribution": "",
+                "map_approval_number": None,
+                "environment": "demo",
+            }
+        }
+    )
+
+    district: District | None
+    tile_url: str | None
+    tile_attribution: str
+    map_approval_number: str | None
+    environment: Env
+
+
+@router.get("/config", operation_id="getConfig", summary="The district and its base map")
+def get_config(session: SessionDep, settings: SettingsDep, response: Response) -> Config:
+    """Answer what is the same for everybody; `district` is null while there is none."""
+    response.headers["Cache-Control"] = "public, max-age=60"
+    root = session.exec(
+        select(Organisation)
+        .where(Organisation.kind == OrganisationKind.DISTRICT)
+        .order_by(Organisation.code)
+        .limit(1)
+    ).first()
+    return Config(
+        district=District.model_validate(root) if root else None,
+        tile_url=settings.tile_url,
+        tile_attribution=settings.tile_attribution,
+        map_approval_number=settings.map_approval_number,
+        environment=settings.env,
+    )

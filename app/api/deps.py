@@ -1,0 +1,108 @@
+"""What endpoints may ask for."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from fastapi.security import OAuth2PasswordBearer
+from pydantic import BeforeValidator, StringConstraints
+from sqlmodel import Session
+
+from app import clock
+from app.errors import Malformed, Unauthenticated
+from app.services import access, tokens
+
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+BEARER = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+
+
+def get_session(request: Request) -> Iterator[Session]:
+    """Give one transaction per request: committed if the endpoint returns, else rolled back."""
+    with Session(request.app.state.engine) as session, session.begin():
+        yield session
+
+
+async def get_now() -> datetime:
+    """Give the instant at which the request is judged; `async`, so that it costs no thread."""
+    return clock.now()
+
+
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+NowDep = Annotated[datetime, Depends(get_now)]
+TokenDep = Annotated[str | None, Depends(BEARER)]
+
+
+def get_actor(token: TokenDep, session: SessionDep, now: NowDep) -> access.Actor:
+    """Give the signed-in person.
+
+    Raises:
+        Unauthenticated: there is no valid token, or its account is not active.
+    """
+    if token is None:
+        raise Unauthenticated
+    return access.load(session, account_id=tokens.read_access(token, now), now=now)
+
+
+def get_visitor(token: TokenDep, session: SessionDep, now: NowDep) -> access.Actor | None:
+    """Give the signed-in person, or nobody; a bad token is refused, not overlooked."""
+    return get_actor(token, session, now) if token else None
+
+
+ActorDep = Annotated[access.Actor, Depends(get_actor)]
+MaybeActorDep = Annotated[access.Actor | None, Depends(get_visitor)]
+
+
+def _written_as_date(value: object) -> object:
+    if isinstance(value, str) and not ISO_DATE.fullmatch(value):
+        raise ValueError("write it as YYYY-MM-DD")
+    return value
+
+
+# Instants of these dates exist in every time zone. A number would be read as seconds since 1970.
+DateDep = Annotated[
+    date, BeforeValidator(_written_as_date), Query(ge=date(1900, 1, 1), le=date(2199, 12, 31))
+]
+LimitDep = Annotated[int, Query(ge=1, le=200, description="Most items on a page")]
+CursorDep = Annotated[
+    str | None, Query(max_length=400, description="`next_cursor` of the page before")
+]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+"""Text of one line, not empty."""
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]*$")]
+"""Text of any number of lines."""
+
+
+class CursorUnreadable(Malformed):
+    """The cursor is not one this service gave out."""
+
+    zh = "分页游标无效"
+
+
+def write_cursor(*keys: datetime | str | UUID) -> str:
+    """Pack the sort keys of the last row of a page; opaque to clients."""
+    texts = [key.isoformat() if isinstance(key, datetime) else str(key) for key in keys]
+    return base64.urlsafe_b64encode(json.dumps(texts).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, *kinds: Any) -> tuple[Any, ...] | None:
+    """Unpack a cursor into keys of `kinds` (`datetime`, `UUID` or `str`), or None without one.
+
+    Raises:
+        CursorUnreadable: it was not made by `write_cursor` for these kinds.
+    """
+    if cursor is None:
+        return None
+    try:
+        texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        parsers = [datetime.fromisoformat if kind is datetime else kind for kind in kinds]
+        return tuple(parse(text) for parse, text in zip(parsers, texts, strict=True))
+    except (ValueError, TypeError, AttributeError, binascii.Error) as exc:
+        raise CursorUnreadable from exc

@@ -1,0 +1,177 @@
+"""What happens by the clock; run as `python -m app.jobs`, in as many processes as wanted.
+
+APScheduler only ticks. What is due lives in tables: rows are claimed with FOR UPDATE SKIP LOCKED,
+and a day's work with its (job, period) in `job_run`, in the transaction that does it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from uuid import UUID
+
+import structlog
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import ColumnElement, Engine, func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+from uuid_utils.compat import uuid7
+
+from app import clock, logs
+from app.db import create_engine
+from app.models import JobRun
+from app.services import claims, idempotency, notifications, overdue, sessions, tokens
+from app.services.calendar import local_date
+from app.settings import load
+
+log = structlog.get_logger()
+
+Now = Callable[[], datetime]
+Work = Callable[[Session, datetime], int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A service function and how often to look whether it has work; it returns rows touched."""
+
+    name: str
+    seconds: int
+    run: Callable[["Job", Engine, Now], int]
+
+
+def _rows(
+    due: Callable[[datetime], ColumnElement[bool]], job: Job, engine: Engine, now: Now
+) -> int:
+    """Catch up with each due booking in a transaction of its own; one that fails stops no other."""
+    instant, touched, failed = now(), 0, []
+    with Session(engine) as session:
+        ids = overdue.due_ids(session, due=due(instant))
+    for booking_id in ids:
+        try:
+            touched += _one(engine, booking_id, instant)
+        except Exception as exc:  # whatever it was, the next row may be sound
+            log.exception("job-row-failed", job=job.name, row=str(booking_id))
+            failed.append(f"{booking_id}: {exc!r}")
+    if touched or failed:
+        _note(engine, job, instant, now(), touched, failed)
+    return touched
+
+
+def _one(engine: Engine, booking_id: UUID, now: datetime) -> bool:
+    with Session(engine) as session, session.begin():
+        return overdue.catch_up_one(session, booking_id=booking_id, now=now)
+
+
+def _note(
+    engine: Engine, job: Job, started: datetime, ended: datetime, touched: int, failed: list[str]
+) -> None:
+    reason = "; ".join(failed)[:500] or None
+    with Session(engine) as session, session.begin():
+        session.add(
+            JobRun(
+                job=job.name,
+                started_at=started,
+                finished_at=ended,
+                touched=touched,
+                failed=reason,
+            )
+        )
+
+
+def _whenever(work: Work, _: Job, engine: Engine, now: Now) -> int:
+    """Do the work in one transaction, as often as the ticker says."""
+    with Session(engine) as session, session.begin():
+        return work(session, now())
+
+
+def _daily(work: Work, job: Job, engine: Engine, now: Now) -> int:
+    """Do the work once a day here, whichever process comes first; a failed one may try again."""
+    instant = now()
+    with Session(engine) as session, session.begin():
+        period = local_date(instant)
+        if not _claim(session, job, period, instant):
+            return 0
+        touched = work(session, instant)
+        session.exec(
+            update(JobRun)
+            .where(col(JobRun.job) == job.name, col(JobRun.period) == period)
+            .values(touched=touched, finished_at=now())
+        )
+        return touched
+
+
+def _claim(session: Session, job: Job, period: date, now: datetime) -> bool:
+    free = func.pg_try_advisory_xact_lock(func.hashtextextended(job.name, 0))
+    if not session.exec(select(free)).one():
+        return False
+    claim = insert(JobRun).values(
+        id=uuid7(), job=job.name, period=period, started_at=now, finished_at=now, touched=0
+    )
+    # Told by what comes back: the driver counts no rows (-1) of such a statement.
+    claimed = claim.on_conflict_do_nothing().returning(col(JobRun.id))
+    return session.exec(claimed).first() is not None
+
+
+def _sessions(session: Session, now: datetime) -> int:
+    return sessions.make_ahead(session, now=now)
+
+
+JOBS = (
+    Job("make-sessions-ahead", 600, partial(_daily, _sessions)),
+    Job("draft-claims", 600, partial(_daily, claims.draft_last_month)),
+    Job("answer-overdue", 20, partial(_rows, overdue.unanswered)),
+    Job("mark-no-shows", 60, partial(_rows, overdue.missed)),
+    Job("close-finished", 60, partial(_rows, overdue.finished)),
+    Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
+    Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
+    Job("forget-tokens", 3600, partial(_whenever, tokens.forget_expired)),
+)
+
+
+def run(job: Job, engine: Engine, now: Now = clock.now) -> int:
+    """Do what is due of one job; return rows touched. A failure is logged, and tried again."""
+    try:
+        touched = job.run(job, engine, now)
+    except Exception:
+        log.exception("job-failed", job=job.name)
+        return 0
+    if touched:
+        log.info("job-ran", job=job.name, touched=touched)
+    return touched
+
+
+def schedule(scheduler: BaseScheduler, engine: Engine) -> None:
+    """Put every job on a ticker, the first tick at once."""
+    for job in JOBS:
+        scheduler.add_job(
+            run,
+            IntervalTrigger(seconds=job.seconds),
+            args=[job, engine],
+            id=job.name,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+            next_run_time=clock.now(),
+        )
+
+
+def main() -> None:
+    """Run every job until told to stop.
+
+    Raises:
+        ValueError: no database is named.
+    """
+    settings = load()
+    logs.configure(settings)
+    url = settings.database_url
+    if url is None:
+        raise ValueError("set APP_DATABASE_URL")
+    scheduler = BlockingScheduler()
+    schedule(scheduler, create_engine(url, pool_size=len(JOBS)))
+    scheduler.start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Wiring only."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import Engine
+from starlette.staticfiles import StaticFiles
+
+from app import logs
+from app.api import (
+    auth,
+    bookings,
+    calendar,
+    claims,
+    config,
+    funds,
+    health,
+    moves,
+    navigation,
+    notifications,
+    once,
+    organisations,
+    problems,
+    reviews,
+    sessions,
+    sites,
+    statistics,
+)
+from app.api import map as district_map
+from app.api.middleware import RequestId, Turns
+from app.db import create_engine
+from app.demo import endpoint
+from app.settings import Env, Settings, load
+
+PAGES = Path(__file__).parent / "static"
+ROUTERS = (
+    auth,
+    organisations,
+    calendar,
+    config,
+    district_map,
+    sites,
+    sessions,
+    navigation,
+    bookings,
+    moves,
+    reviews,
+    funds,
+    claims,
+    notifications,
+    statistics,
+)
+
+
+def create_app(engine: Engine | None = None, settings: Settings | None = None) -> FastAPI:
+    """Assemble the service around a database; without one, around the one in the settings.
+
+    Args:
+        engine: the database.
+        settings: what the environment decides, unless this is given.
+
+    Raises:
+        ValueError: neither an engine nor a database URL is there.
+    """
+    settings = settings or load()
+    logs.configure(settings)
+    if engine is None:
+        if settings.database_url is None:
+            raise ValueError("set APP_DATABASE_URL")
+        engine = create_engine(settings.database_url, pool_size=settings.pool_size)
+    app = FastAPI(
+        title="Party-Building Map 党建地图",
+        version="0.1.0",
+        responses=problems.EVERYWHERE,
+    )
+    app.state.engine, app.state.settings = engine, settings
+    app.add_middleware(Turns, at_once=settings.pool_size, longest_wait=settings.queue_seconds)
+    app.add_middleware(RequestId)
+    problems.install(app)
+    once.install(app)
+    api = APIRouter(prefix="/api/v1")
+    for module in ROUTERS:
+        api.include_router(module.router)
+    if settings.env is not Env.PRODUCTION:
+        api.include_router(endpoint.router, include_in_schema=False)
+    app.include_router(api)
+    app.include_router(problems.router)
+    app.include_router(health.router)
+    if PAGES.is_dir():
+        # Not a mount: that would match every path, and answer a wrong method with a wrong `Allow`.
+        app.router.default = StaticFiles(directory=PAGES, html=True)
+    return app
