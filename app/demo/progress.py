@@ -1,0 +1,18 @@
+"""The progress bar of a build."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from app.demo import making
+
+
+@contextmanager
+def bar(console: Console | None = None) -> Iterator[making.Progress]:
+    """Show a bar while the block runs; what it yields goes to `build` as `progress`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as shown:
+        task = shown.add_task("演示区", total=1.0)
+        yield lambda stage, share: shown.update(task, description=stage, completed=share)
