@@ -1,0 +1,88 @@
+import type { Category, Purpose, Role, Status, Unbookable } from '@/api/types'
+
+/* What the codes of the contract are called on the pages. */
+
+export const CATEGORIES: Record<Category, { name: string; glyph: string }> = {
+  rural: { name: '农村党建', glyph: '农' },
+  urban: { name: '城市党建', glyph: '城' },
+  two_new: { name: '“两新”党建', glyph: '新' },
+  general: { name: '党建综合', glyph: '综' },
+}
+export const CATEGORY_CODES = Object.keys(CATEGORIES) as Category[]
+
+const KINDS: Record<string, string> = {
+  education_base: '教育基地',
+  demonstration_site: '示范阵地',
+  party_school_point: '党校教学点',
+  service_centre: '党群服务中心',
+  checkup_centre: '政治体检中心',
+  training_base: '实训基地',
+}
+export const kindName = (code: string): string => KINDS[code] ?? code
+
+const PROGRAMME_KINDS: Record<string, string> = {
+  visit: '参观',
+  guided_tour: '讲解',
+  oath: '重温誓词',
+  lecture: '党课',
+  training_case: '实训案例',
+  meeting: '会议',
+  volunteering: '志愿服务',
+}
+export const programmeKind = (code: string): string => PROGRAMME_KINDS[code] ?? code
+
+export const PURPOSES: Record<Purpose, string> = {
+  theme_party_day: '主题党日',
+  party_lecture: '党课',
+  members_meeting: '支部党员大会',
+  committee_meeting: '支部委员会会议',
+  group_meeting: '党小组会',
+  organisation_life_meeting: '组织生活会',
+  democratic_appraisal: '民主评议党员',
+  volunteering: '志愿服务',
+  training: '教育培训',
+  visit: '参观学习',
+}
+
+export const STATUSES: Record<Status, string> = {
+  pending: '待接单',
+  approved: '已接单',
+  rejected: '已拒单',
+  expired: '已超时',
+  cancelled: '已取消',
+  arrived: '已到场',
+  completed: '已完成',
+  no_show: '爽约',
+}
+
+/** The moves that have a button, in the order of the buttons. */
+export const MOVES = {
+  approve: '接单',
+  arrive: '确认到场',
+  complete: '确认完成',
+  reject: '拒单',
+  'no-show': '标记爽约',
+  cancel: '取消预约',
+}
+export type Move = keyof typeof MOVES
+
+export const UNBOOKABLE: Record<Unbookable, string> = {
+  past: '已经开始',
+  closed: '临时闭馆',
+  too_soon: '提前天数不足',
+  beyond_horizon: '还没到开放预约的日子',
+  too_many_people: '坐不下',
+  full: '已约满',
+}
+
+export const ROLES: Record<Role, string> = {
+  member: '党员',
+  organiser: '支部管理员',
+  site_manager: '阵地管理员',
+  town_staff: '镇街党（工）委',
+  district_staff: '区委组织部',
+  fund_officer: '经费岗',
+  fund_approver: '经费审批',
+  auditor: '审计只读',
+  system_admin: '系统管理员',
+}

@@ -1,0 +1,72 @@
+import { computed, ref, watch } from 'vue'
+
+import { answer, http } from '@/api/client'
+import { canRenew, forget, keep, storedRefreshToken } from '@/api/tokens'
+import type { Booking, Me, Role } from '@/api/types'
+
+/* Who is logged in. */
+
+export const me = ref<Me | null>(null)
+export const loggedIn = computed(() => canRenew())
+
+const SITE_ROLES: Role[] = ['site_manager']
+const STAFF_ROLES: Role[] = ['town_staff', 'district_staff', 'auditor']
+const FIGURES_ROLES: Role[] = [...STAFF_ROLES, 'fund_officer', 'fund_approver']
+
+const holds = (roles: Role[]): boolean =>
+  me.value?.grants.some((grant) => roles.includes(grant.role)) ?? false
+
+export const isManager = computed(() => holds(SITE_ROLES))
+export const isStaff = computed(() => holds(STAFF_ROLES))
+export const seesFigures = computed(() => holds(FIGURES_ROLES))
+/** The branches for which this person may order. */
+export const branches = computed(() => {
+  const grants = me.value?.grants.filter((grant) => grant.role === 'organiser') ?? []
+  return grants.flatMap((grant) => (grant.organisation ? [grant.organisation] : []))
+})
+
+/** Whether an order is one of this person's own branches. */
+export function isOwn({ organisation }: Booking): boolean {
+  return branches.value.some(({ id }) => id === organisation.id)
+}
+
+export async function logIn(phone: string, password: string): Promise<void> {
+  const token = await answer(
+    http.POST('/api/v1/auth/token', {
+      body: { username: phone, password, grant_type: 'password' },
+      bodySerializer: (fields) => new URLSearchParams(fields as Record<string, string>),
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    }),
+  )
+  keep(token)
+  await loadMe()
+}
+
+export async function logOut(): Promise<void> {
+  const refresh_token = storedRefreshToken()
+  forget()
+  if (refresh_token === null) return
+  // Here the person is logged out already; the server's copy also ends by itself.
+  await answer(http.POST('/api/v1/auth/logout', { body: { refresh_token } })).catch(() => undefined)
+}
+
+let asked: Promise<void> | null = null
+
+/** Know who is logged in before a page that depends on it; quietly nobody when it fails. */
+export function ready(): Promise<void> {
+  if (!loggedIn.value || me.value) return Promise.resolve()
+  asked ??= loadMe()
+    .catch(() => undefined)
+    .finally(() => {
+      asked = null
+    })
+  return asked
+}
+
+async function loadMe(): Promise<void> {
+  me.value = await answer(http.GET('/api/v1/me'))
+}
+
+watch(loggedIn, (now) => {
+  if (!now) me.value = null
+})
