@@ -1,0 +1,127 @@
+"""Databases and clients.
+
+One template database per run is built by the real migrations. Most tests share one clone and undo
+their work by rolling back; tests that need several transactions get a clone of their own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import psycopg
+import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import URL, Engine
+from sqlmodel import Session
+
+from app import clock, demo, postgres
+from app.api import deps
+from app.db import create_engine
+from app.main import create_app
+from app.settings import Env, Settings
+from tests.live import Live, served
+
+NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[URL]:
+    """A real PostgreSQL with PostGIS, shared with whatever other test process runs."""
+    with postgres.running("test", durable=False) as url:
+        yield sqlalchemy.make_url(url)
+
+
+def plain(url: URL) -> str:
+    """`url` as libpq reads it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def database(server: URL, template: str = "template1") -> Iterator[URL]:
+    """A database of its own, gone afterwards."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(plain(server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    try:
+        yield server.set(database=name)
+    finally:
+        with psycopg.connect(plain(server), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="session")
+def template(server: URL) -> Iterator[str]:
+    """Name of an empty, fully migrated database."""
+    with database(server) as url:
+        config = Config("alembic.ini")
+        config.attributes["url"] = plain(url)
+        command.upgrade(config, "head")
+        assert url.database
+        yield url.database
+
+
+@pytest.fixture(scope="session")
+def shared_engine(server: URL, template: str) -> Iterator[Engine]:
+    with database(server, template) as url:
+        engine = create_engine(plain(url))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def own_engine(server: URL, template: str) -> Iterator[Engine]:
+    """Engine on a database of the test's own, where commits are real."""
+    with database(server, template) as url:
+        engine = create_engine(plain(url))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def session(shared_engine: Engine) -> Iterator[Session]:
+    """Session whose every change, committed or not, is undone after the test."""
+    with shared_engine.connect() as connection:
+        transaction = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+        transaction.rollback()
+
+
+@pytest.fixture(scope="session")
+def app(shared_engine: Engine) -> FastAPI:
+    """The whole app, made once; making it takes longer than most tests."""
+    return create_app(shared_engine, Settings(env=Env.TEST))
+
+
+@pytest.fixture
+def client(session: Session, app: FastAPI) -> Iterator[TestClient]:
+    """Client of the whole app, working inside `session` at the instant `NOW`."""
+
+    def same_session() -> Iterator[Session]:
+        session.flush()
+        session.expire_all()
+        with session.begin_nested():
+            yield session
+
+    async def same_now() -> datetime:
+        return NOW
+
+    app.dependency_overrides |= {deps.get_session: same_session, deps.get_now: same_now}
+    yield TestClient(app)
+    app.dependency_overrides.clear()
+
+
+@pytest.fixture(scope="session")
+def live(server: URL, template: str) -> Iterator[Live]:
+    """A server process with the small demonstration district, shared by the tests of a worker."""
+    with database(server, template) as url:
+        engine = create_engine(plain(url))
+        accounts = demo.build(engine, seed=1, now=clock.now(), scale=demo.SMALL)
+        with served(url) as address:
+            yield Live(address, accounts, engine)
+        engine.dispose()

@@ -1,0 +1,434 @@
+"""Makers of saved rows: plain functions with typed defaults."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+
+from geoalchemy2 import WKBElement
+from geoalchemy2.shape import from_shape
+from shapely import Point
+from sqlmodel import Session, select
+from uuid_utils.compat import uuid7
+
+from app.models import (
+    Account,
+    ApprovalMode,
+    Booking,
+    Category,
+    Claim,
+    Fund,
+    Grant,
+    Organisation,
+    OrganisationKind,
+    Policy,
+    Programme,
+    ProgrammeKind,
+    Purpose,
+    Role,
+    Sector,
+    Site,
+    SiteStatus,
+    SubsidyRule,
+    Venue,
+    VenueSession,
+    WhenExhausted,
+)
+from app.services import access, claims, ledger, moves, orders, privacy, tokens
+from tests.conftest import NOW
+
+_numbers = count(1)
+IN_A_WEEK = NOW + timedelta(days=7)
+HOUR = timedelta(hours=1)
+MONTH = IN_A_WEEK.date().replace(day=1)
+
+
+def point(longitude: float, latitude: float) -> WKBElement:
+    """A WGS-84 point, as the database reads it."""
+    return from_shape(Point(longitude, latitude), srid=4326)
+
+
+def make_organisation(
+    session: Session,
+    *,
+    parent: Organisation | None = None,
+    kind: OrganisationKind = OrganisationKind.BRANCH,
+    name: str | None = None,
+    outside: bool = False,
+    sector: Sector | None = None,
+    active: bool = True,
+) -> Organisation:
+    """Save an organisation below `parent`; without one, a district."""
+    id_ = uuid7()
+    number = next(_numbers)
+    organisation = Organisation(
+        id=id_,
+        parent_id=parent.id if parent else None,
+        district_id=parent.district_id if parent else id_,
+        path=f"{parent.path}.{id_.hex}" if parent else id_.hex,
+        code=f"O{number}",
+        name=name or f"第{number}党支部",
+        kind=kind if parent else OrganisationKind.DISTRICT,
+        sector=sector,
+        outside=outside,
+        active=active,
+    )
+    session.add(organisation)
+    session.flush()
+    return organisation
+
+
+def make_account(
+    session: Session,
+    role: Role | None = None,
+    *,
+    at: Organisation | Site | None = None,
+    name: str | None = None,
+) -> Account:
+    """Save a person and, if wanted, one grant of theirs."""
+    number = next(_numbers)
+    phone = f"139{number:08d}"
+    account = Account(
+        name=name or f"人员{number}",
+        phone_hash=privacy.fingerprint(phone),
+        phone_sealed=privacy.seal(phone),
+    )
+    session.add(account)
+    session.flush()
+    if role:
+        make_grant(session, account, role, at=at)
+    return account
+
+
+def make_grant(
+    session: Session,
+    account: Account,
+    role: Role,
+    *,
+    at: Organisation | Site | None = None,
+    ends_at: datetime | None = None,
+) -> Grant:
+    """Give a role, at an organisation, at a site or (a system administrator) nowhere."""
+    grant = Grant(
+        account_id=account.id,
+        role=role,
+        organisation_id=at.id if isinstance(at, Organisation) else None,
+        site_id=at.id if isinstance(at, Site) else None,
+        ends_at=ends_at,
+    )
+    session.add(grant)
+    session.flush()
+    return grant
+
+
+def actor(session: Session, account: Account, now: datetime = NOW) -> access.Actor:
+    """The person, signed in."""
+    return access.load(session, account_id=account.id, now=now)
+
+
+def make_policy(
+    session: Session,
+    district: Organisation,
+    *,
+    site: Site | None = None,
+    approval_mode: ApprovalMode = ApprovalMode.MANUAL,
+    lead_working_days: int = 3,
+) -> Policy:
+    """Save a policy in force long since."""
+    policy = Policy(
+        district_id=district.id,
+        site_id=site.id if site else None,
+        effective_at=NOW - timedelta(days=1000),
+        approval_mode=approval_mode,
+        lead_working_days=lead_working_days,
+    )
+    session.add(policy)
+    session.flush()
+    return policy
+
+
+def make_site(
+    session: Session,
+    town: Organisation,
+    *,
+    name: str | None = None,
+    category: Category = Category.URBAN,
+    status: SiteStatus = SiteStatus.PUBLISHED,
+    at: tuple[float, float] = (117.97, 36.64),
+) -> Site:
+    """Save a site; `at` is (longitude, latitude) in WGS-84 degrees."""
+    number = next(_numbers)
+    site = Site(
+        district_id=town.district_id,
+        town_id=town.id,
+        code=f"S{number}",
+        name=name or f"第{number}阵地（示例）",
+        short_name=f"阵地{number}",
+        category=category,
+        kinds=["education_base"],
+        status=status,
+        address="示例路 1 号",
+        summary="一处示例阵地",
+        introduction="介绍",
+        location=point(*at),
+        navigation_point=point(*at),
+        source_crs="wgs84",
+        source_longitude=at[0],
+        source_latitude=at[1],
+        lend=[],
+        honours=[],
+        contact_name="赵管理",
+        contact_phone="0533-0000000",
+    )
+    session.add(site)
+    session.flush()
+    return site
+
+
+def make_venue(
+    session: Session, site: Site, *, people_limit: int = 60, groups_limit: int = 1
+) -> Venue:
+    """Save a hall."""
+    venue = Venue(
+        site_id=site.id,
+        name=f"报告厅{next(_numbers)}",
+        people_limit=people_limit,
+        groups_limit=groups_limit,
+    )
+    session.add(venue)
+    session.flush()
+    return venue
+
+
+def make_session(
+    session: Session,
+    venue: Venue,
+    *,
+    starts_at: datetime = IN_A_WEEK,
+    lasting: timedelta = 2 * HOUR,
+    people_limit: int | None = None,
+    groups_limit: int | None = None,
+    closed_reason: str | None = None,
+) -> VenueSession:
+    """Save a session with the venue's limits unless others are given."""
+    slot = VenueSession(
+        site_id=venue.site_id,
+        venue_id=venue.id,
+        starts_at=starts_at,
+        ends_at=starts_at + lasting,
+        people_limit=venue.people_limit if people_limit is None else people_limit,
+        groups_limit=venue.groups_limit if groups_limit is None else groups_limit,
+        closed_reason=closed_reason,
+    )
+    session.add(slot)
+    session.flush()
+    return slot
+
+
+def make_programme(
+    session: Session,
+    site: Site,
+    *,
+    kind: ProgrammeKind = ProgrammeKind.VISIT,
+    people_limit: int = 60,
+) -> Programme:
+    """Save a menu item."""
+    item = Programme(
+        site_id=site.id, kind=kind, name="参观讲解", minutes=60, people_limit=people_limit
+    )
+    session.add(item)
+    session.flush()
+    return item
+
+
+def make_fund(
+    session: Session,
+    district: Organisation,
+    *,
+    available_fen: int = 1_000_000,
+    fiscal_year: int = NOW.year,
+    when_exhausted: WhenExhausted = WhenExhausted.REFUSE,
+) -> Fund:
+    """Save a fund with so much money."""
+    fund = ledger.open_fund(
+        session,
+        organisation_id=district.id,
+        fiscal_year=fiscal_year,
+        name="专项经费",
+        when_exhausted=when_exhausted,
+    )
+    if available_fen:
+        ledger.appropriate(session, fund_id=fund.id, amount_fen=available_fen, document="示例 1 号")
+    return fund
+
+
+def make_rule(
+    session: Session,
+    district: Organisation,
+    *,
+    base_fen: int = 10_000,
+    per_head_fen: int = 500,
+    head_cap: int = 40,
+    visit_cap_fen: int = 25_000,
+    category: Category | None = None,
+    programme_kind: ProgrammeKind | None = None,
+    sector: Sector | None = None,
+    version: int = 1,
+) -> SubsidyRule:
+    """Save a line of the tariff, valid since the year began."""
+    rule = SubsidyRule(
+        organisation_id=district.id,
+        code=f"R{next(_numbers)}",
+        version=version,
+        valid_from=NOW.date().replace(month=1, day=1),
+        base_fen=base_fen,
+        per_head_fen=per_head_fen,
+        head_cap=head_cap,
+        visit_cap_fen=visit_cap_fen,
+        category=category,
+        programme_kind=programme_kind,
+        sector=sector,
+    )
+    session.add(rule)
+    session.flush()
+    return rule
+
+
+@dataclass(frozen=True)
+class World:
+    """A district in which a visit can be ordered: one town, one site with one session, people."""
+
+    district: Organisation
+    town: Organisation
+    branch: Organisation
+    site: Site
+    venue: Venue
+    slot: VenueSession
+    programme: Programme
+    fund: Fund
+    organiser: Account
+    manager: Account
+    town_staff: Account
+    district_staff: Account
+    fund_officer: Account
+    fund_approver: Account
+
+
+def make_world(
+    session: Session,
+    *,
+    approval_mode: ApprovalMode = ApprovalMode.MANUAL,
+    groups_limit: int = 1,
+    people_limit: int = 60,
+    available_fen: int = 1_000_000,
+    when_exhausted: WhenExhausted = WhenExhausted.REFUSE,
+) -> World:
+    """Save a whole small district."""
+    district = make_organisation(session, name="示例区委")
+    town = make_organisation(session, parent=district, kind=OrganisationKind.TOWN)
+    branch = make_organisation(session, parent=town, sector=Sector.URBAN)
+    make_policy(session, district, approval_mode=approval_mode)
+    site = make_site(session, town)
+    venue = make_venue(session, site, people_limit=people_limit, groups_limit=groups_limit)
+    make_rule(session, district)
+    return World(
+        district=district,
+        town=town,
+        branch=branch,
+        site=site,
+        venue=venue,
+        slot=make_session(session, venue),
+        programme=make_programme(session, site, people_limit=people_limit),
+        fund=make_fund(
+            session, district, available_fen=available_fen, when_exhausted=when_exhausted
+        ),
+        organiser=make_account(session, Role.ORGANISER, at=branch),
+        manager=make_account(session, Role.SITE_MANAGER, at=site),
+        town_staff=make_account(session, Role.TOWN_STAFF, at=town),
+        district_staff=make_account(session, Role.DISTRICT_STAFF, at=district),
+        fund_officer=make_account(session, Role.FUND_OFFICER, at=district),
+        fund_approver=make_account(session, Role.FUND_APPROVER, at=district),
+    )
+
+
+def wanted(
+    world: World,
+    *slots: VenueSession,
+    people: int = 20,
+    branch: Organisation | None = None,
+) -> orders.Wanted:
+    """An order of the world's branch for its session, unless others are given."""
+    return orders.Wanted(
+        session_ids=[slot.id for slot in slots or (world.slot,)],
+        programme_ids=[world.programme.id],
+        organisation_id=(branch or world.branch).id,
+        people_expected=people,
+        purpose=Purpose.THEME_PARTY_DAY,
+        contact_name="王组织",
+        contact_phone="13800000000",
+        note=None,
+    )
+
+
+def make_booking(
+    session: Session,
+    world: World,
+    *slots: VenueSession,
+    people: int = 20,
+    now: datetime = NOW,
+) -> Booking:
+    """Order as the world's organiser."""
+    return orders.order(
+        session,
+        actor=actor(session, world.organiser, now),
+        wanted=wanted(world, *slots, people=people),
+        now=now,
+    )
+
+
+def move(
+    session: Session,
+    who: Account,
+    booking: Booking,
+    name: str,
+    now: datetime = NOW,
+    *,
+    reason: str | None = "因故",
+    people: int | None = None,
+) -> Booking:
+    """Move a booking on as `who`."""
+    return moves.move(
+        session,
+        actor=actor(session, who, now),
+        booking_id=booking.id,
+        name=name,
+        now=now,
+        reason=reason,
+        people=people,
+    )
+
+
+def make_completed(
+    session: Session,
+    world: World,
+    *slots: VenueSession,
+    people: int = 20,
+    attended: int | None = None,
+) -> Booking:
+    """Order, accept, receive and complete a visit, each in its time."""
+    booking = make_booking(session, world, *slots, people=people)
+    move(session, world.manager, booking, "approve")
+    move(session, world.manager, booking, "arrive", booking.starts_at)
+    return move(session, world.manager, booking, "complete", booking.ends_at, people=attended)
+
+
+def make_claim(session: Session, world: World) -> Claim:
+    """Draft the world's site's claim for the visits of `MONTH`."""
+    claims.draft_month(session, fund_id=world.fund.id, month=MONTH)
+    theirs = select(Claim).where(Claim.site_id == world.site.id, Claim.month == MONTH)
+    return session.exec(theirs).one()
+
+
+def signed_in(session: Session, account: Account) -> dict[str, str]:
+    """Make the header a signed-in person's client sends at `NOW`."""
+    pair = tokens.issue(session, account_id=account.id, now=NOW)
+    return {"Authorization": f"Bearer {pair.access_token}"}

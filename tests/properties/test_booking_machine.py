@@ -1,0 +1,216 @@
+"""Whatever people do in whatever order, the database says what a plain model says."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from app.models import Account, BookingStatus, VenueSession
+from app.services import holds, moves, orders, overdue, verify
+from app.services.calendar import local_date
+from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
+from tests.conftest import NOW
+from tests.makers import IN_A_WEEK, actor, make_session, make_world, wanted
+
+S = BookingStatus
+PEOPLE_LIMIT, GROUPS_LIMIT, HOLDS = 60, 2, (S.PENDING, S.APPROVED, S.ARRIVED, S.COMPLETED)
+DAY = timedelta(days=1)
+LAST_DAY_TO_ORDER = (date(2026, 11, 29), date(2026, 11, 30))
+"""Three working days before Wednesday and Thursday, counted from a Sunday and from a Monday."""
+NEXT = {
+    (S.PENDING, "approve"): S.APPROVED,
+    (S.PENDING, "reject"): S.REJECTED,
+    (S.PENDING, "cancel"): S.CANCELLED,
+    (S.APPROVED, "cancel"): S.CANCELLED,
+    (S.APPROVED, "arrive"): S.ARRIVED,
+    (S.APPROVED, "no-show"): S.NO_SHOW,
+    (S.ARRIVED, "complete"): S.COMPLETED,
+}
+
+
+PACE = settings(
+    max_examples=20,
+    stateful_step_count=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass
+class Expected:
+    """A booking as the model has it."""
+
+    slot: int
+    people: int
+    status: BookingStatus
+    respond_by: datetime
+    escalated: bool = False
+
+
+class Booking(RuleBasedStateMachine):
+    """Two sessions, two groups each, an organiser, a manager and a clock that only goes on."""
+
+    engine: Engine
+    bookings: Bundle[UUID] = Bundle("bookings")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection = self.engine.connect()
+        self.transaction = self.connection.begin()
+        self.session = Session(self.connection, join_transaction_mode="create_savepoint")
+        self.now = NOW
+        self.model: dict[UUID, Expected] = {}
+
+    @initialize()
+    def open_district(self) -> None:
+        """Make a district of one hall."""
+        self.world = make_world(self.session, people_limit=PEOPLE_LIMIT, groups_limit=GROUPS_LIMIT)
+        later = make_session(self.session, self.world.venue, starts_at=IN_A_WEEK + DAY)
+        self.slots = [self.world.slot.id, later.id]
+
+    def teardown(self) -> None:
+        """Ask for every invariant of the product, then undo everything."""
+        try:
+            wrong = [v for v in verify.violations(self.session, now=NOW) if "message" not in v]
+            assert wrong == []
+        finally:
+            self.session.close()
+            self.transaction.rollback()
+            self.connection.close()
+
+    def starts_at(self, slot: int) -> datetime:
+        """When one of the two sessions begins."""
+        return IN_A_WEEK + slot * DAY
+
+    @rule(target=bookings, slot=st.sampled_from([0, 1]), people=st.integers(1, 45))
+    def order(self, slot: int, people: int) -> object:
+        """Order; the model says whether it must work."""
+        held = [e for e in self.model.values() if e.slot == slot and e.status in HOLDS]
+        room = len(held) < GROUPS_LIMIT and sum(e.people for e in held) + people <= PEOPLE_LIMIT
+        in_time = local_date(self.now) <= LAST_DAY_TO_ORDER[slot]
+        row = self.session.get_one(VenueSession, self.slots[slot])
+        wish = wanted(self.world, row, people=people)
+        organiser = actor(self.session, self.world.organiser, self.now)
+        try:
+            with self.session.begin_nested():
+                booking = orders.order(self.session, actor=organiser, wanted=wish, now=self.now)
+        except orders.SessionFull:
+            assert in_time
+            assert not room
+            return multiple()
+        except orders.LeadTimeTooShort:
+            assert not in_time
+            return multiple()
+        assert in_time
+        assert room
+        assert booking.respond_by
+        self.model[booking.id] = Expected(slot, people, S.PENDING, booking.respond_by)
+        return booking.id
+
+    @rule(booking=bookings, name=st.sampled_from(sorted(moves.MOVES)))
+    def move(self, booking: UUID, name: str) -> None:
+        """Move a booking on; the model says whether it must work."""
+        expected = self.model[booking]
+        target = NEXT.get((expected.status, name)) if self.in_time(expected, name) else None
+        who: Account = self.world.organiser if name == "cancel" else self.world.manager
+        try:
+            with self.session.begin_nested():
+                moved = moves.move(
+                    self.session,
+                    actor=actor(self.session, who, self.now),
+                    booking_id=booking,
+                    name=name,
+                    now=self.now,
+                    reason="因故",
+                )
+        except moves.BookingStateConflict:
+            assert target is None
+            return
+        assert moved.status == target
+        expected.status = moved.status
+
+    def in_time(self, expected: Expected, name: str) -> bool:
+        """Whether the clock allows a move."""
+        start = self.starts_at(expected.slot)
+        return {
+            "cancel": self.now < start,
+            "arrive": self.now >= start - timedelta(hours=1),
+            "no-show": self.now >= start + timedelta(hours=2),
+        }.get(name, True)
+
+    @rule(hours=st.sampled_from([1, 5, 23, 24, 47]))
+    def wait(self, hours: int) -> None:
+        """Let time pass, and the scheduler do its work."""
+        self.now += timedelta(hours=hours)
+        overdue.catch_up(self.session, now=self.now)
+        for id_, expected in self.model.items():
+            self.pass_time(id_, expected)
+
+    def pass_time(self, id_: UUID, expected: Expected) -> None:
+        """What the clock does to one booking in the model."""
+        start = self.starts_at(expected.slot)
+        end = start + timedelta(hours=2)
+        if expected.status == S.PENDING and expected.respond_by <= self.now:
+            self.answer_overdue(expected, start)
+        elif expected.status == S.APPROVED and end + NO_SHOW_AFTER <= self.now:
+            expected.status = S.NO_SHOW
+        elif expected.status == S.ARRIVED and end + CLOSES_AFTER <= self.now:
+            expected.status = S.COMPLETED
+
+    def answer_overdue(self, expected: Expected, start: datetime) -> None:
+        """First it goes to the town, for another working day; then it expires."""
+        if not expected.escalated:
+            expected.escalated = True
+            due = expected.respond_by + DAY
+            while due.weekday() >= 5:
+                due += DAY
+            expected.respond_by = min(due, start)
+        if expected.respond_by <= self.now:
+            expected.status = S.EXPIRED
+
+    @invariant()
+    def agrees(self) -> None:
+        """Status and places."""
+        if not hasattr(self, "slots"):
+            return
+        self.session.expire_all()
+        for id_, expected in self.model.items():
+            assert self.session.get_one(moves.Booking, id_).status == expected.status
+        for number, slot_id in enumerate(self.slots):
+            held = [e for e in self.model.values() if e.slot == number and e.status in HOLDS]
+            slot = self.session.get_one(VenueSession, slot_id)
+            assert (slot.people_held, slot.groups_held) == (
+                sum(e.people for e in held),
+                len(held),
+            )
+
+
+def test_the_database_agrees_with_a_plain_model(shared_engine: Engine) -> None:
+    Booking.engine = shared_engine
+    run_state_machine_as_test(Booking, settings=PACE)
+
+
+def test_the_model_notices_places_that_are_never_given_back(
+    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "give_back", lambda *_, **__: None)
+    Booking.engine = shared_engine
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Booking, settings=settings(PACE, phases=[Phase.generate], max_examples=20)
+        )

@@ -1,0 +1,137 @@
+"""Closures."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, time, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlmodel import Session, select
+
+from app.models import VenueSession
+from app.services import sessions
+from tests.conftest import NOW
+from tests.makers import make_booking, make_session, make_world
+from tests.services.grounds import (
+    AFTERNOON,
+    DAY,
+    EVERY_DAY,
+    MORNING,
+    TODAY,
+    at,
+    clocks,
+    close,
+    hours,
+    made,
+    make_one,
+    open_hall,
+    open_site,
+)
+
+HOUR = timedelta(hours=1)
+
+
+def test_no_session_is_made_inside_a_closure(session: Session) -> None:
+    site = open_site(session)
+    shut, other = open_hall(session, site=site), open_hall(session, site=site)
+    for hall in (shut, other):
+        hours(session, hall, EVERY_DAY, MORNING, AFTERNOON)
+    start = at(TODAY, time(10, 59))
+    close(session, site.id, shut.id, starts_at=start, ends_at=at(TODAY, time(14)))
+    assert make_one(session, TODAY) == 3
+    assert clocks(session, shut, TODAY) == [time(14)], "it ends as the closure begins, or after"
+    assert clocks(session, other, TODAY) == [time(9), time(14)]
+
+
+def test_a_site_shuts_with_all_its_halls(session: Session) -> None:
+    site = open_site(session)
+    halls = [open_hall(session, site=site) for _ in range(2)]
+    elsewhere = open_hall(session)
+    for hall in (*halls, elsewhere):
+        hours(session, hall)
+    sessions.make_ahead(session, now=NOW, days=2)
+    close(session, site.id)
+    assert [len(made(session, hall)) for hall in (*halls, elsewhere)] == [2, 2, 3]
+    assert sessions.make_ahead(session, now=NOW, days=2) == 0
+
+
+def test_what_was_booked_stays_and_says_why(session: Session) -> None:
+    world = make_world(session)
+    free = make_session(session, world.venue, starts_at=world.slot.ends_at)
+    make_booking(session, world)
+    span = {"starts_at": world.slot.starts_at, "ends_at": free.ends_at}
+    close(session, world.site.id, world.venue.id, **span)
+    session.expire_all()
+    [kept] = made(session, world.venue)
+    assert (kept.id, kept.closed_reason) == (world.slot.id, "设备检修")
+    assert kept.groups_held == 1
+
+
+def test_what_has_begun_is_left_alone(session: Session) -> None:
+    hall = open_hall(session)
+    hours(session, hall, EVERY_DAY, MORNING, AFTERNOON)
+    make_one(session, TODAY)
+    close(session, hall.site_id, starts_at=at(TODAY, time(0)), now=NOW + HOUR)
+    assert clocks(session, hall, TODAY) == [time(9)]
+
+
+def test_closures_are_of_a_time_and_a_place(session: Session) -> None:
+    site, stranger = open_site(session), open_hall(session)
+    with pytest.raises(sessions.VenueNotFound):
+        close(session, site.id, stranger.id)
+    with pytest.raises(sessions.PeriodUnreadable):
+        close(session, site.id, ends_at=at(TODAY + DAY, time(0)))
+
+
+@pytest.fixture
+def site_id(own_engine: Engine) -> UUID:
+    """A site with one session a day."""
+    with Session(own_engine) as setup, setup.begin():
+        hall = open_hall(setup)
+        hours(setup, hall)
+        return hall.site_id
+
+
+def left_after_closing(engine: Engine, site_id: UUID, *, waits: bool) -> set[date]:
+    """Close tomorrow while a maker has made, but not committed, three days."""
+
+    def shut() -> None:
+        with Session(engine) as session, session.begin():
+            close(session, site_id)
+
+    with Session(engine) as maker, ThreadPoolExecutor(1) as pool:
+        assert sessions.make_ahead(maker, now=NOW, days=2) == 3
+        closing = pool.submit(shut)
+        if waits:
+            wait_for_waiter(engine)
+        else:
+            closing.result(timeout=10)
+        maker.commit()
+        closing.result(timeout=10)
+    with Session(engine) as session:
+        return {slot.starts_at.date() for slot in session.exec(select(VenueSession))}
+
+
+def test_a_closure_waits_for_a_maker_and_empties_what_it_made(
+    own_engine: Engine, site_id: UUID
+) -> None:
+    left = left_after_closing(own_engine, site_id, waits=True)
+    assert left == {TODAY, TODAY + 2 * DAY}
+
+
+def test_without_the_lock_a_maker_fills_a_closure(
+    own_engine: Engine, site_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_alone", sessions._together)
+    left = left_after_closing(own_engine, site_id, waits=False)
+    assert left == {TODAY, TODAY + DAY, TODAY + 2 * DAY}
+
+
+def wait_for_waiter(engine: Engine) -> None:
+    """Return once somebody waits for an advisory lock."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with engine.connect() as connection:
+        for _ in range(10_000):
+            if connection.execute(waiting).scalar_one():
+                return
+    pytest.fail("nobody waits")

@@ -1,0 +1,359 @@
+"""The dashboard against a recount by hand of a random small history."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+from statistics import fmean
+
+import pytest
+from sqlalchemy import URL, Engine
+from sqlmodel import Session
+
+from app.db import create_engine
+from app.models import (
+    Account,
+    Booking,
+    Category,
+    Fund,
+    FundAccount,
+    Organisation,
+    OrganisationKind,
+    Purpose,
+    Role,
+    Site,
+    SiteStatus,
+)
+from app.services import ledger, orders, reviews, statistics
+from app.services.access import Actor
+from app.services.calendar import ZONE
+from app.services.statistics import Overview, Use, overview
+from tests.conftest import NOW, database, plain
+from tests.makers import (
+    HOUR,
+    actor,
+    make_account,
+    make_fund,
+    make_organisation,
+    make_policy,
+    make_rule,
+    make_session,
+    make_site,
+    make_venue,
+    move,
+)
+
+MINUTE = timedelta(minutes=1)
+SINCE, UNTIL = date(2026, 12, 8), date(2027, 1, 15)
+EVER = date(2026, 1, 1), date(2028, 1, 1)
+
+
+@dataclass
+class Happened:
+    """One booking, as a plain story."""
+
+    branch: Organisation
+    site: Site
+    town: Organisation
+    day: date
+    status: str
+    late: bool = False
+    answered_after: int | None = None
+    people: int | None = None
+    stars: tuple[int, int, int] | None = None
+
+
+@dataclass
+class History:
+    district: Organisation
+    towns: list[Organisation]
+    branches: list[Organisation]
+    fund: Fund
+    stories: list[Happened]
+    staff: Account
+    town_staff: Account
+    auditor: Account
+
+
+@dataclass
+class Teller:
+    """Makes one booking and lets it have a fate."""
+
+    session: Session
+    dice: Random
+    organiser: Account
+    manager: Account
+    booking: Booking
+    story: Happened
+
+    def answer(self, name: str) -> None:
+        self.story.answered_after = self.dice.randint(1, 400)
+        when = NOW + self.story.answered_after * MINUTE
+        move(self.session, self.manager, self.booking, name, when)
+
+    def wait(self) -> None:
+        pass
+
+    def accept(self) -> None:
+        self.answer("approve")
+
+    def refuse(self) -> None:
+        self.answer("reject")
+
+    def withdraw(self) -> None:
+        move(self.session, self.organiser, self.booking, "cancel", NOW + MINUTE)
+
+    def withdraw_late(self) -> None:
+        self.accept()
+        late = self.booking.free_cancel_until + MINUTE
+        move(self.session, self.organiser, self.booking, "cancel", late)
+        self.story.late = True
+
+    def miss(self) -> None:
+        self.accept()
+        move(self.session, self.manager, self.booking, "no-show", self.booking.ends_at)
+
+    def come(self) -> None:
+        self.accept()
+        self.story.people = self.dice.randint(0, 30)
+        start = self.booking.starts_at
+        move(self.session, self.manager, self.booking, "arrive", start, people=self.story.people)
+
+    def finish(self) -> None:
+        self.come()
+        move(self.session, self.manager, self.booking, "complete", self.booking.ends_at)
+
+    def praise(self) -> None:
+        self.finish()
+        content, reception, facilities = (self.dice.randint(1, 5) for _ in range(3))
+        self.story.stars = (content, reception, facilities)
+        reviews.write(
+            self.session,
+            actor=actor(self.session, self.organiser),
+            booking_id=self.booking.id,
+            content=content,
+            reception=reception,
+            facilities=facilities,
+            text="",
+        )
+
+
+FATES: list[Callable[[Teller], None]] = [
+    Teller.wait,
+    Teller.accept,
+    Teller.refuse,
+    Teller.withdraw,
+    Teller.withdraw_late,
+    Teller.miss,
+    Teller.come,
+    Teller.finish,
+    Teller.praise,
+    Teller.praise,
+]
+
+
+def make_history(session: Session, dice: Random) -> History:
+    district = make_organisation(session)
+    make_policy(session, district)
+    make_rule(session, district)
+    towns = [
+        make_organisation(session, parent=district, kind=OrganisationKind.TOWN, name=name)
+        for name in ("东镇", "西镇")
+    ]
+    branches = [make_organisation(session, parent=parent) for parent in (*towns, towns[0])]
+    branches.append(make_organisation(session, parent=district, outside=True))
+    made_sites = [
+        (make_site(session, town, category=category), town)
+        for town, category in (
+            (towns[0], Category.URBAN),
+            (towns[1], Category.RURAL),
+            (towns[1], Category.URBAN),
+        )
+    ]
+    make_site(session, towns[0], status=SiteStatus.DRAFT)
+    history = History(
+        district=district,
+        towns=towns,
+        branches=branches,
+        fund=make_fund(session, district),
+        stories=[],
+        staff=make_account(session, Role.DISTRICT_STAFF, at=district),
+        town_staff=make_account(session, Role.TOWN_STAFF, at=towns[0]),
+        auditor=make_account(session, Role.AUDITOR, at=district),
+    )
+    organisers = [make_account(session, Role.ORGANISER, at=branch) for branch in branches]
+    managers = [make_account(session, Role.SITE_MANAGER, at=site) for site, _ in made_sites]
+    halls = [make_venue(session, site) for site, _ in made_sites]
+    for days, fate in enumerate(dice.sample(FATES * 2, len(FATES) * 2)):
+        which, where = dice.randrange(len(branches)), dice.randrange(len(made_sites))
+        starts_at = NOW + timedelta(days=8 + 2 * days, hours=dice.choice((0, 14, 15, 16)))
+        slot = make_session(session, halls[where], starts_at=starts_at, lasting=HOUR)
+        booking = orders.order(
+            session,
+            actor=actor(session, organisers[which]),
+            wanted=orders.Wanted(
+                session_ids=[slot.id],
+                programme_ids=[],
+                organisation_id=branches[which].id,
+                people_expected=dice.randint(1, 40),
+                purpose=Purpose.VISIT,
+                contact_name="王组织",
+                contact_phone="13800000000",
+                note=None,
+            ),
+            now=NOW,
+        )
+        site, town = made_sites[where]
+        day = starts_at.astimezone(ZONE).date()
+        story = Happened(branches[which], site, town, day, booking.status)
+        fate(Teller(session, dice, organisers[which], managers[where], booking, story))
+        story.status = booking.status
+        history.stories.append(story)
+    return history
+
+
+@pytest.fixture(scope="module")
+def told_engine(server: URL, template: str) -> Iterator[Engine]:
+    """A database in which two districts, each with a history, lie side by side."""
+    with database(server, template) as url:
+        engine = create_engine(plain(url))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def histories(told_engine: Engine) -> list[History]:
+    with Session(told_engine, expire_on_commit=False) as session, session.begin():
+        return [make_history(session, Random(seed)) for seed in range(2)]
+
+
+@pytest.fixture
+def session(told_engine: Engine) -> Iterator[Session]:
+    with Session(told_engine) as session:
+        yield session
+
+
+@pytest.fixture
+def history(histories: list[History]) -> History:
+    return histories[0]
+
+
+def seen(history: History, root: Organisation, since: date, until: date) -> list[Happened]:
+    def is_under(organisation: Organisation) -> bool:
+        return organisation.path.startswith(root.path)
+
+    return [
+        story
+        for story in history.stories
+        if since <= story.day < until and (is_under(story.branch) or is_under(story.town))
+    ]
+
+
+def tally(stories: Iterable[Happened], key: Callable[[Happened], str]) -> dict[str, list[int]]:
+    counts: dict[str, list[int]] = {}
+    for story in stories:
+        line = counts.setdefault(key(story), [0, 0, 0])
+        line[0] += 1
+        line[1] += story.people is not None
+        line[2] += story.people or 0
+    return counts
+
+
+def lines(uses: list[Use]) -> dict[str, list[int]]:
+    assert len({use.name for use in uses}) == len(uses)
+    return {use.name: [use.bookings, use.visits, use.people] for use in uses}
+
+
+def check_totals(found: Overview, stories: list[Happened]) -> None:
+    came = [story for story in stories if story.people is not None]
+    assert found.statuses == Counter(story.status for story in stories)
+    assert (found.visits, found.people) == (len(came), sum(s.people or 0 for s in came))
+    assert found.branches_came == len({story.branch.id for story in came})
+    assert found.waiting == sum(story.status == "pending" for story in stories)
+    assert found.late_cancels == sum(story.late for story in stories)
+
+
+def check_means(found: Overview, stories: list[Happened]) -> None:
+    stars = [fmean(story.stars) for story in stories if story.stars]
+    waits = [story.answered_after for story in stories if story.answered_after]
+    assert found.rating == (pytest.approx(fmean(stars), abs=0.006) if stars else None)
+    assert found.answer_minutes == (pytest.approx(fmean(waits), abs=0.06) if waits else None)
+
+
+def check_lists(found: Overview, stories: list[Happened]) -> None:
+    assert lines(found.by_month) == tally(stories, lambda story: f"{story.day:%Y-%m}")
+    assert lines(found.by_category) == tally(stories, lambda story: story.site.category)
+    assert lines(found.by_town) == tally(stories, lambda story: story.town.name)
+    assert lines(found.top_sites) == tally(stories, lambda story: story.site.short_name)
+    months = [use.name for use in found.by_month]
+    assert months == sorted(months)
+    for uses in (found.by_category, found.by_town, found.top_sites):
+        people = [use.people for use in uses]
+        assert people == sorted(people, reverse=True)
+
+
+def look(session: Session, who: Account, since: date = SINCE, until: date = UNTIL) -> Overview:
+    return overview(session, actor=actor(session, who), since=since, until=until)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("since", "until"), [(SINCE, UNTIL), EVER])
+def test_the_dashboard_is_what_a_recount_gives(
+    session: Session, histories: list[History], seed: int, since: date, until: date
+) -> None:
+    history = histories[seed]
+    places = {"staff": history.district, "town_staff": history.towns[0]}
+    for who, root in places.items():
+        found = look(session, getattr(history, who), since, until)
+        stories = seen(history, root, since, until)
+        check_totals(found, stories)
+        check_means(found, stories)
+        check_lists(found, stories)
+
+
+def test_the_recount_has_something_to_count(history: History) -> None:
+    counts = [
+        len(seen(history, root, *period))
+        for root, period in (
+            (history.district, EVER),
+            (history.district, (SINCE, UNTIL)),
+            (history.towns[0], EVER),
+        )
+    ]
+    assert counts[0] == len(FATES) * 2
+    assert all(0 < count < counts[0] for count in counts[1:])
+
+
+def test_a_town_sees_its_own(session: Session, history: History) -> None:
+    found = look(session, history.town_staff, *EVER)
+    whole = look(session, history.staff, *EVER)
+    assert (found.sites, whole.sites) == (1, 3)
+    assert (found.branches, whole.branches) == (2, 4)
+    assert sum(found.statuses.values()) < sum(whole.statuses.values())
+    assert found.balances_fen == dict.fromkeys(FundAccount, 0)
+    assert look(session, history.auditor, *EVER) == whole
+
+
+def test_who_oversees_nothing_counts_nothing(session: Session, history: History) -> None:
+    nobody = Actor(history.staff.id, "谁", ())
+    found = overview(session, actor=nobody, since=EVER[0], until=EVER[1])
+    assert (found.statuses, found.sites, found.branches, found.visits) == ({}, 0, 0, 0)
+    assert (found.rating, found.answer_minutes, found.by_month) == (None, None, [])
+
+
+def test_the_money_is_that_of_the_last_days_year(session: Session, history: History) -> None:
+    this_year = look(session, history.staff, SINCE, date(2027, 1, 1)).balances_fen
+    assert this_year == ledger.balances(session, fund_id=history.fund.id)
+    assert this_year[FundAccount.PAYABLE] > 0
+    next_year = look(session, history.staff, SINCE, date(2027, 1, 2)).balances_fen
+    assert next_year == dict.fromkeys(FundAccount, 0)
+
+
+def test_only_the_first_of_the_sites_are_listed(
+    session: Session, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = look(session, history.staff, *EVER).top_sites
+    monkeypatch.setattr(statistics, "TOP", 2)
+    assert look(session, history.staff, *EVER).top_sites == every[:2]
+    assert len(every) == 3

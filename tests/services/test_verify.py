@@ -1,0 +1,294 @@
+"""`app verify`: silent about a sound world, and every check finds the fault it is there for."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import URL, Engine, func
+from sqlmodel import Session, select
+from uuid_utils.compat import uuid7
+
+from app.db import create_engine
+from app.models import (
+    ApprovalMode,
+    Booking,
+    BookingStatus,
+    Claim,
+    Fund,
+    Notification,
+    VenueSession,
+)
+from app.services import claims, idempotency, notifications, reviews, verify
+from app.services.idempotency import Answer
+from tests.conftest import NOW, database, plain
+from tests.makers import (
+    IN_A_WEEK,
+    World,
+    actor,
+    make_booking,
+    make_claim,
+    make_completed,
+    make_policy,
+    make_session,
+    make_venue,
+    make_world,
+    move,
+)
+
+DAY = timedelta(days=1)
+LATER = NOW + 30 * DAY
+
+FAULTS: dict[str, list[str]] = {
+    "two sessions of a venue overlap": [
+        """ALTER TABLE venue_session DROP CONSTRAINT venue_session_no_overlap;
+        INSERT INTO venue_session
+            (id, site_id, venue_id, starts_at, ends_at, people_limit, groups_limit)
+        SELECT uuid7(), site_id, venue_id, starts_at + interval '1 hour', ends_at, 1, 1
+        FROM venue_session LIMIT 1"""
+    ],
+    "a session holds more than it has": [
+        """ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check;
+        UPDATE venue_session SET people_held = people_limit + 1""",
+        """ALTER TABLE venue_session DROP CONSTRAINT venue_session_groups_fit_check;
+        UPDATE venue_session SET groups_held = groups_limit + 1""",
+        """ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check;
+        UPDATE venue_session SET people_held = -1 WHERE people_held = 0""",
+    ],
+    "a session does not hold what its bookings say": [
+        "UPDATE venue_session SET people_held = people_held - 1 WHERE people_held > 0",
+        "UPDATE venue_session SET groups_held = 0 WHERE groups_held = 1",
+        "UPDATE venue_session SET groups_held = 1 WHERE groups_held = 0",
+        "UPDATE booking SET people_expected = people_expected + 1",
+    ],
+    "a booking's sessions are not its time": [
+        "UPDATE booking SET ends_at = ends_at + interval '1 minute'",
+        "UPDATE booking SET starts_at = starts_at - interval '1 minute'",
+        "DELETE FROM booking_session",
+        """INSERT INTO booking_session SELECT b.id, s.id FROM booking b, venue_session s
+        WHERE (b.id, s.id) NOT IN (SELECT booking_id, session_id FROM booking_session)
+        AND s.groups_held = 0 LIMIT 1""",
+    ],
+    "a booking's events are not a path to its status": [
+        "UPDATE booking SET status = 'no_show' WHERE status = 'approved'",
+        "UPDATE booking SET version = version + 1",
+        """ALTER TABLE booking_event DISABLE TRIGGER USER;
+        DELETE FROM booking_event WHERE version = 2""",
+        """ALTER TABLE booking_event DISABLE TRIGGER USER; DELETE FROM booking_event""",
+        """ALTER TABLE booking_event DISABLE TRIGGER USER;
+        ALTER TABLE booking_event DROP CONSTRAINT booking_event_path_known_check;
+        UPDATE booking_event SET from_status = 'rejected' WHERE to_status = 'completed'""",
+    ],
+    "an arrived or completed booking has no visit, or another has one": [
+        "DELETE FROM visit WHERE completed_at IS NULL",
+        "DELETE FROM visit WHERE completed_at IS NOT NULL",
+        "UPDATE visit SET completed_at = NULL",
+        "UPDATE visit SET completed_at = arrived_at",
+        """INSERT INTO visit (booking_id, arrived_at, people_attended, means, confirmed_by)
+        SELECT id, starts_at, 1, 'manager', made_by FROM booking WHERE status = 'pending'""",
+    ],
+    "a subsidy does not fit its booking's status": [
+        "UPDATE subsidy SET status = 'released' WHERE status = 'reserved'",
+        "UPDATE subsidy SET status = 'reserved' WHERE status = 'released'",
+        "UPDATE subsidy SET status = 'reserved', committed_fen = NULL WHERE status = 'committed'",
+        "UPDATE subsidy SET status = 'committed', committed_fen = 1 WHERE status = 'reserved'",
+    ],
+    "an answered booking has no subsidy row": [
+        "DELETE FROM subsidy WHERE status = 'reserved'",
+        "DELETE FROM subsidy WHERE status = 'committed'",
+    ],
+    "a subsidy is not what the ledger says": [
+        "UPDATE subsidy SET reserved_fen = reserved_fen + 1 WHERE status = 'reserved'",
+        "UPDATE subsidy SET committed_fen = committed_fen - 1 WHERE status = 'committed'",
+        "UPDATE subsidy SET status = 'unfunded' WHERE status = 'reserved'",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry SET amount_fen = amount_fen + 1 WHERE kind = 'commit'""",
+    ],
+    "a ledger entry is for a booking without a subsidy": [
+        "DELETE FROM subsidy WHERE status = 'released'"
+    ],
+    "a balance is not the sum of its entries": [
+        "UPDATE fund_balance SET balance_fen = balance_fen + 1 WHERE account = 'available'",
+        "UPDATE fund_balance SET balance_fen = 0",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry SET amount_fen = amount_fen + 1 WHERE kind = 'pay'""",
+        """ALTER TABLE fund_balance DROP CONSTRAINT fund_balance_not_overdrawn_check;
+        UPDATE fund_balance SET balance_fen = balance_fen + 1000000000 WHERE account = 'paid';
+        UPDATE fund_balance SET balance_fen = balance_fen - 1000000000 WHERE account = 'payable';
+        UPDATE fund SET last_number = last_number + 1;
+        INSERT INTO ledger_entry
+            (id, fund_id, number, kind, from_account, to_account, amount_fen, step)
+        SELECT uuid7(), id, last_number, 'pay', 'payable', 'paid', 1000000000, 'x' FROM fund""",
+    ],
+    "a ledger has a gap": [
+        "UPDATE fund SET last_number = last_number + 1",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry SET number = 0 WHERE number = 1""",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        DELETE FROM ledger_entry WHERE number = 2""",
+    ],
+    "a claim line is not its visit's subsidy": [
+        "UPDATE claim_line SET amount_fen = amount_fen + 1",
+        "UPDATE booking SET status = 'arrived' WHERE id IN (SELECT booking_id FROM claim_line)",
+        "DELETE FROM subsidy WHERE status = 'committed'",
+    ],
+    "a claim is not the sum of its lines": [
+        "UPDATE claim SET amount_fen = amount_fen + 1 WHERE status = 'draft'",
+        "DELETE FROM claim_line",
+    ],
+    "a claim and its payment differ": [
+        "UPDATE claim SET status = 'approved', voucher_number = NULL WHERE status = 'paid'",
+        """ALTER TABLE claim DROP CONSTRAINT claim_approved_after_review_check;
+        UPDATE claim SET status = 'paid', voucher_number = '1' WHERE status = 'draft'""",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry SET amount_fen = amount_fen - 1 WHERE kind = 'pay'""",
+    ],
+    "an answer was kept for a booking that is not there": [
+        """UPDATE idempotency_key
+        SET answer = convert_to(jsonb_set(convert_from(answer, 'UTF8')::jsonb, '{id}',
+            to_jsonb(uuid7()::text))::text, 'UTF8')"""
+    ],
+    "a message that is due was not delivered": ["UPDATE notification SET delivered_at = NULL"],
+}
+
+
+def make_all_kinds(session: Session) -> None:
+    """A district with bookings in every state, claims, answers and messages."""
+    world = make_world(session)
+    hall = make_venue(session, world.site)
+    slots = iter([make_session(session, hall, starts_at=IN_A_WEEK + n * DAY) for n in range(12)])
+    november = make_session(session, hall, starts_at=NOW + 5 * DAY)
+    paid = make_completed(session, world, november, attended=18)
+    pay_for_november(session, world)
+    make_completed(session, world, next(slots))
+    make_claim(session, world)
+    reviews.write(
+        session,
+        actor=actor(session, world.organiser),
+        booking_id=paid.id,
+        content=5,
+        reception=5,
+        facilities=5,
+        text="",
+    )
+    make_moved(session, world, next(slots), "reject")
+    make_moved(session, world, next(slots), "cancel", by="organiser")
+    make_moved(session, world, next(slots), "approve")
+    make_moved(session, world, next(slots), "approve", "no-show")
+    make_moved(session, world, next(slots), "approve", "cancel")
+    make_moved(session, world, next(slots), "approve", "arrive")
+    pending = make_booking(session, world, next(slots))
+    make_policy(session, world.district, site=world.site, approval_mode=ApprovalMode.AUTO)
+    make_booking(session, world, next(slots))
+    answer = Answer(201, f'{{"id": "{pending.id}", "session_ids": []}}'.encode())
+    for key, kept in ((uuid7(), answer), (uuid7(), Answer(201, b'{"id": "no booking"}'))):
+        idempotency.begin(
+            session, account_id=world.organiser.id, key=key, request_hash=b"", now=NOW
+        )
+        idempotency.keep(session, account_id=world.organiser.id, key=key, answer=kept)
+    notifications.deliver_due(session, LATER + 30 * DAY)
+
+
+def pay_for_november(session: Session, world: World) -> None:
+    claims.draft_month(session, fund_id=world.fund.id, month=date(2026, 11, 1))
+    claim = session.exec(select(Claim)).one()
+    steps = {
+        "submit": world.manager,
+        "review": world.fund_officer,
+        "approve": world.fund_approver,
+        "pay": world.fund_approver,
+    }
+    for name, who in steps.items():
+        claims.move(
+            session,
+            actor=actor(session, who),
+            claim_id=claim.id,
+            name=name,
+            now=NOW,
+            voucher_number="2026-记-0117" if name == "pay" else None,
+        )
+
+
+def make_moved(
+    session: Session, world: World, slot: VenueSession, *names: str, by: str = "manager"
+) -> None:
+    booking = make_booking(session, world, slot)
+    when = {"arrive": booking.starts_at, "no-show": booking.ends_at}
+    for name in names:
+        move(session, getattr(world, by), booking, name, when.get(name, NOW))
+
+
+@pytest.fixture(scope="module")
+def sound_engine(server: URL, template: str) -> Iterator[Engine]:
+    with database(server, template) as url:
+        engine = create_engine(plain(url))
+        with Session(engine) as session, session.begin():
+            make_all_kinds(session)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def session(sound_engine: Engine) -> Iterator[Session]:
+    """A session in the sound world; what it does is undone."""
+    with Session(sound_engine) as session:
+        yield session
+        session.rollback()
+
+
+def found(session: Session, now: datetime = LATER) -> set[str]:
+    return {line.split(": ")[0] for line in verify.violations(session, now=now)}
+
+
+def run(session: Session, statements: str) -> int:
+    """Run them one by one; return how many rows the last one touched."""
+    results = [session.connection().exec_driver_sql(each) for each in statements.split(";")]
+    return results[-1].rowcount
+
+
+def test_a_sound_world_yields_nothing(session: Session) -> None:
+    assert list(verify.violations(session, now=LATER)) == []
+
+
+def test_the_sound_world_has_something_for_every_check(session: Session) -> None:
+    statuses = session.exec(select(Booking.status).distinct()).all()
+    assert set(statuses) == set(BookingStatus) - {BookingStatus.EXPIRED}
+    claimed = session.exec(select(Claim.status)).all()
+    assert set(claimed) == {"draft", "paid"}
+
+
+def test_every_check_has_a_fault_to_find() -> None:
+    assert set(FAULTS) == set(verify.CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        pytest.param(name, fault, id=f"{name} {number}")
+        for name, faults in FAULTS.items()
+        for number, fault in enumerate(faults, 1)
+    ],
+)
+def test_every_fault_is_found_under_its_name(session: Session, name: str, fault: str) -> None:
+    assert run(session, fault) > 0
+    assert name in found(session)
+
+
+def test_a_violation_names_the_row(session: Session) -> None:
+    run(session, "UPDATE fund SET last_number = last_number + 1")
+    fund = session.exec(select(Fund)).one()
+    assert list(verify.violations(session, now=LATER)) == [f"a ledger has a gap: {fund.id}"]
+
+
+@pytest.mark.parametrize(
+    ("waited", "late"),
+    [(verify.PATIENCE, False), (verify.PATIENCE + timedelta(microseconds=1), True)],
+)
+def test_a_message_may_wait_a_little(session: Session, waited: timedelta, late: bool) -> None:
+    run(session, "UPDATE notification SET delivered_at = NULL")
+    last = session.exec(select(func.min(Notification.due_at))).one()
+    assert ("a message that is due was not delivered" in found(session, last + waited)) is late
+
+
+def test_looking_changes_nothing(session: Session) -> None:
+    run(session, "SET TRANSACTION READ ONLY")
+    assert found(session) == set()

@@ -1,0 +1,368 @@
+"""What happens by the clock: due work is done, once, whoever does it, and no row stops another."""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import Engine, text
+from sqlmodel import Session, SQLModel, col, select
+from structlog.testing import capture_logs
+from uuid_utils.compat import uuid7
+
+from app import jobs
+from app.jobs import JOBS, Job
+from app.models import (
+    Booking,
+    BookingEvent,
+    BookingStatus,
+    FundAccount,
+    JobRun,
+    Notification,
+    Subsidy,
+    VenueSession,
+    Visit,
+)
+from app.services import claims, idempotency, ledger, tokens, verify
+from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
+from app.settings import Settings
+from tests.conftest import NOW
+from tests.makers import (
+    IN_A_WEEK,
+    World,
+    make_booking,
+    make_completed,
+    make_session,
+    make_venue,
+    make_world,
+    move,
+)
+from tests.races import at_once
+from tests.services.grounds import hours
+
+S = BookingStatus
+DAY = timedelta(days=1)
+LATER = NOW + 45 * DAY
+NAMES = [job.name for job in JOBS]
+BY_NAME = {job.name: job for job in JOBS}
+
+
+def run(engine: Engine, name: str, now: datetime) -> int:
+    """Do one job at an instant; unlike `jobs.run`, do not swallow what it raises."""
+    job = BY_NAME[name]
+    return job.run(job, engine, lambda: now)
+
+
+def runs(engine: Engine, name: str) -> list[JobRun]:
+    with Session(engine) as session:
+        return list(session.exec(select(JobRun).where(JobRun.job == name)).all())
+
+
+def picture(engine: Engine) -> dict[str, str | None]:
+    """Every row of every table."""
+    whole = "SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {} t"
+    with engine.connect() as connection:
+        return {
+            table: connection.execute(text(whole.format(table))).scalar_one()
+            for table in SQLModel.metadata.tables
+        }
+
+
+def status(engine: Engine, booking_id: UUID) -> str:
+    with Session(engine) as session:
+        return session.get_one(Booking, booking_id).status
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What the jobs log, instead of the log."""
+    with capture_logs() as entries:
+        yield entries
+
+
+@pytest.fixture
+def setup(own_engine: Engine) -> Iterator[Session]:
+    """Writes what the jobs will find."""
+    with Session(own_engine, expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def world(setup: Session) -> World:
+    world = make_world(setup)
+    setup.commit()
+    return world
+
+
+def pending(setup: Session, world: World, slot: VenueSession | None = None) -> Booking:
+    booking = make_booking(setup, world, slot or world.slot)
+    setup.commit()
+    return booking
+
+
+def approved(setup: Session, world: World, slot: VenueSession | None = None) -> Booking:
+    booking = move(setup, world.manager, pending(setup, world, slot), "approve")
+    setup.commit()
+    return booking
+
+
+def arrived(setup: Session, world: World, slot: VenueSession | None = None) -> Booking:
+    booking = approved(setup, world, slot)
+    move(setup, world.manager, booking, "arrive", booking.starts_at, people=18)
+    setup.commit()
+    return booking
+
+
+def work_for_every_job(setup: Session, world: World) -> None:
+    slots = [make_session(setup, world.venue, starts_at=IN_A_WEEK + n * DAY) for n in range(1, 5)]
+    hours(setup, make_venue(setup, world.site))
+    tokens.issue(setup, account_id=world.organiser.id, now=NOW)
+    idempotency.begin(setup, account_id=world.organiser.id, key=uuid7(), request_hash=b"", now=NOW)
+    make_completed(setup, world, slots[0])
+    for reach, slot in zip((pending, approved, arrived), slots[1:], strict=True):
+        reach(setup, world, slot)
+    setup.commit()
+
+
+def test_every_job_finds_its_work_and_done_again_finds_none(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    work_for_every_job(setup, world)
+    assert all({name: run(own_engine, name, LATER) for name in NAMES}.values())
+    before = picture(own_engine)
+    assert {name: run(own_engine, name, LATER) for name in NAMES} == dict.fromkeys(NAMES, 0)
+    assert picture(own_engine) == before
+    with Session(own_engine) as session:
+        assert list(verify.violations(session, now=LATER)) == []
+
+
+def test_with_nothing_due_the_rows_stay_as_they_are(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    for reach, day in ((pending, 1), (approved, 2), (arrived, 3)):
+        slot = make_session(setup, world.venue, starts_at=IN_A_WEEK + day * DAY)
+        reach(setup, world, slot)
+    run(own_engine, "deliver-messages", IN_A_WEEK + 4 * DAY)
+    before = picture(own_engine)
+    for name in set(NAMES) - {"make-sessions-ahead", "draft-claims"}:
+        assert run(own_engine, name, NOW) == 0
+    assert picture(own_engine) == before
+
+
+def test_an_unanswered_order_goes_to_the_town_and_then_gives_its_places_back(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    booking = pending(setup, world)
+    first = booking.respond_by
+    assert first
+    assert run(own_engine, "answer-overdue", first - timedelta(seconds=1)) == 0
+    assert run(own_engine, "answer-overdue", first) == 1
+    setup.refresh(booking)
+    assert (booking.status, booking.escalated_at) == (S.PENDING, first)
+    assert booking.respond_by == first + DAY
+    assert held(setup, world.slot) == (20, 1)
+    assert told(setup, "booking-escalated") == {world.town_staff.id}
+    assert run(own_engine, "answer-overdue", first) == 0
+    assert run(own_engine, "answer-overdue", first + DAY) == 1
+    assert status(own_engine, booking.id) == S.EXPIRED
+    assert held(setup, world.slot) == (0, 0)
+    assert told(setup, "booking-expired") == {world.organiser.id}
+
+
+def held(setup: Session, slot: VenueSession) -> tuple[int, int]:
+    setup.refresh(slot)
+    return slot.people_held, slot.groups_held
+
+
+def told(setup: Session, kind: str) -> set[UUID]:
+    rows = setup.exec(select(Notification.account_id).where(Notification.kind == kind))
+    return set(rows.all())
+
+
+def test_who_did_not_come_is_marked_and_the_money_goes_back(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    booking = approved(setup, world)
+    due = booking.ends_at + NO_SHOW_AFTER
+    assert run(own_engine, "mark-no-shows", due - timedelta(seconds=1)) == 0
+    assert run(own_engine, "mark-no-shows", due) == 1
+    assert status(own_engine, booking.id) == S.NO_SHOW
+    assert ledger.balances(setup, fund_id=world.fund.id)[FundAccount.RESERVED] == 0
+
+
+def test_a_visit_nobody_completes_is_completed_with_the_number_at_arrival(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    booking = arrived(setup, world)
+    due = booking.ends_at + CLOSES_AFTER
+    assert run(own_engine, "close-finished", due - timedelta(seconds=1)) == 0
+    assert run(own_engine, "close-finished", due) == 1
+    assert status(own_engine, booking.id) == S.COMPLETED
+    setup.expire_all()
+    visit = setup.get_one(Visit, booking.id)
+    assert (visit.completed_by, visit.people_attended) == (None, 18)
+    assert setup.get_one(Subsidy, booking.id).committed_fen == 19_000
+
+
+def poison(engine: Engine, booking_id: UUID) -> None:
+    """Let every step of one booking fail."""
+    refuse = f"ADD CONSTRAINT poison CHECK (booking_id <> '{booking_id}') NOT VALID"
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE booking_event {refuse}"))
+
+
+ROW_JOBS: dict[str, Callable[[Session, World, VenueSession], Booking]] = {
+    "answer-overdue": pending,
+    "mark-no-shows": approved,
+    "close-finished": arrived,
+}
+
+
+@pytest.mark.parametrize("name", ROW_JOBS)
+def test_a_row_that_fails_stops_no_other_and_is_noted(
+    own_engine: Engine, setup: Session, world: World, name: str
+) -> None:
+    days = [make_session(setup, world.venue, starts_at=IN_A_WEEK + n * DAY) for n in (1, 2, 3)]
+    bookings = [ROW_JOBS[name](setup, world, day) for day in days]
+    before = bookings[0].status
+    poison(own_engine, bookings[0].id)
+    assert run(own_engine, name, LATER) == 2
+    after = [status(own_engine, booking.id) for booking in bookings]
+    assert after[0] == before
+    assert after[1] == after[2] != before
+    (noted,) = runs(own_engine, name)
+    assert noted.touched == 2
+    assert str(bookings[0].id) in (noted.failed or "")
+    assert str(bookings[1].id) not in (noted.failed or "")
+
+
+def test_a_row_that_fails_is_tried_again(own_engine: Engine, setup: Session, world: World) -> None:
+    booking = approved(setup, world)
+    poison(own_engine, booking.id)
+    assert [run(own_engine, "mark-no-shows", LATER) for _ in range(2)] == [0, 0]
+    assert len(runs(own_engine, "mark-no-shows")) == 2
+    with own_engine.begin() as connection:
+        connection.execute(text("ALTER TABLE booking_event DROP CONSTRAINT poison"))
+    assert run(own_engine, "mark-no-shows", LATER) == 1
+    assert runs(own_engine, "mark-no-shows")[-1].failed is None
+
+
+def test_two_processes_move_each_booking_once(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    days = [make_session(setup, world.venue, starts_at=IN_A_WEEK + n * DAY) for n in range(1, 7)]
+    bookings = [approved(setup, world, day).id for day in days]
+    touched = at_once(3, lambda _: run(own_engine, "mark-no-shows", LATER))
+    assert sum(touched) == len(bookings)
+    missed = select(BookingEvent.booking_id).where(BookingEvent.to_status == S.NO_SHOW)
+    assert sorted(setup.exec(missed).all()) == sorted(bookings)
+
+
+def counting(done: list[int]) -> Job:
+    """A daily job that writes down that it ran."""
+
+    def work(session: Session, now: datetime) -> int:
+        done.append(now.day)
+        return 7
+
+    return replace(JOBS[0], name="test-daily", run=partial(jobs._daily, work))
+
+
+def daily(engine: Engine, job: Job, now: datetime) -> int:
+    return job.run(job, engine, lambda: now)
+
+
+def test_a_daily_job_runs_once_a_day_from_several_threads(own_engine: Engine) -> None:
+    done: list[int] = []
+    job = counting(done)
+    assert sorted(at_once(4, lambda _: daily(own_engine, job, NOW))) == [0, 0, 0, 7]
+    assert daily(own_engine, job, NOW) == 0
+    assert len(done) == 1
+    (noted,) = runs(own_engine, job.name)
+    assert (noted.touched, noted.period) == (7, NOW.date())
+
+
+def test_without_the_claim_every_thread_would(
+    own_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+    monkeypatch.setattr(jobs, "_claim", lambda *_: True)
+    at_once(4, lambda _: daily(own_engine, counting(done), NOW))
+    assert len(done) == 4
+
+
+def test_a_day_begins_at_midnight_in_shanghai(own_engine: Engine) -> None:
+    done: list[int] = []
+    job = counting(done)
+    midnight = NOW.replace(hour=16)
+    for now in (NOW, midnight - timedelta(seconds=1), midnight, midnight + timedelta(hours=9)):
+        daily(own_engine, job, now)
+    assert len(done) == 2
+
+
+def test_a_daily_job_that_failed_is_logged_and_may_try_again(
+    own_engine: Engine, logged: list[MutableMapping[str, Any]]
+) -> None:
+    tries: list[int] = []
+
+    def work(session: Session, now: datetime) -> int:
+        tries.append(0)
+        if len(tries) == 1:
+            raise ArithmeticError
+        return 1
+
+    job = replace(JOBS[0], name="test-daily", run=partial(jobs._daily, work))
+    assert [jobs.run(job, own_engine, lambda: NOW) for _ in range(3)] == [0, 1, 0]
+    assert [noted.touched for noted in runs(own_engine, job.name)] == [1]
+    assert [entry["event"] for entry in logged] == ["job-failed", "job-ran"]
+
+
+def test_what_a_failed_job_did_is_undone(
+    own_engine: Engine, setup: Session, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_completed(setup, world)
+    setup.commit()
+    really = claims.draft_last_month
+
+    def work(session: Session, now: datetime) -> int:
+        really(session, now)
+        raise ArithmeticError
+
+    before = picture(own_engine)
+    job = replace(JOBS[0], name="draft-claims", run=partial(jobs._daily, work))
+    assert jobs.run(job, own_engine, lambda: LATER) == 0
+    assert picture(own_engine) == before
+    assert run(own_engine, "draft-claims", LATER) == 1
+
+
+def test_every_job_is_on_the_ticker_once(shared_engine: Engine) -> None:
+    scheduler = BackgroundScheduler()
+    jobs.schedule(scheduler, shared_engine)
+    ticking = scheduler.get_jobs()
+    assert [ticked.id for ticked in ticking] == NAMES
+    assert len(set(NAMES)) == len(NAMES)
+    assert all(ticked.coalesce and ticked.max_instances == 1 for ticked in ticking)
+    assert [ticked.trigger.interval.total_seconds() for ticked in ticking] == [
+        job.seconds for job in JOBS
+    ]
+
+
+def test_the_scheduler_needs_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "load", lambda: Settings(database_url=None))
+    with pytest.raises(ValueError, match="APP_DATABASE_URL"):
+        jobs.main()
+
+
+def test_the_newest_run_is_kept_beside_the_older(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    for day in (1, 2):
+        slot = make_session(setup, world.venue, starts_at=IN_A_WEEK + day * DAY)
+        approved(setup, world, slot)
+        assert run(own_engine, "mark-no-shows", IN_A_WEEK + (day + 1) * DAY) == 1
+    noted = setup.exec(select(JobRun.started_at).order_by(col(JobRun.started_at))).all()
+    assert list(noted) == [IN_A_WEEK + 2 * DAY, IN_A_WEEK + 3 * DAY]
