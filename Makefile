@@ -16,7 +16,7 @@ export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.data/tmp
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup run jobs web test check format migrate openapi contract bench race lock clean
+.PHONY: help setup run jobs web test check format migrate openapi contract lock clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -35,7 +35,7 @@ web: ## build the pages into app/static
 
 test: ## set up what is missing and run all tests (ARGS goes to pytest)
 	$(SETUP) test
-	exec $(HOLD) $(RUN) -m pytest -n 2 $(ARGS)
+	exec $(HOLD) $(RUN) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: ## lint, formatting, types and the order of the layers, of Python and of the pages
 	$(SETUP) check
@@ -58,15 +58,7 @@ openapi: setup ## write openapi/openapi.json
 
 contract: ## fuzz the API against its contract, on a server with seeded ids
 	$(SETUP) test
-	exec $(HOLD) $(RUN) -m bench.contract $(ARGS)
-
-bench: ## measure what docs promise of speed
-	$(SETUP) test
-	exec $(HOLD) $(RUN) -m bench $(ARGS)
-
-race: ## let many people fight over one place
-	$(SETUP) test
-	exec $(HOLD) $(RUN) -m bench.race $(ARGS)
+	CONTRACT_EXAMPLES=100 exec $(HOLD) $(RUN) -m pytest tests/test_contract.py $(ARGS)
 
 lock: ## lock the Python packages anew (UPGRADE=1: to the newest)
 	$(SETUP) lock

@@ -68,7 +68,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         if settings.database_url is None:
             raise ValueError("set APP_DATABASE_URL")
         engine = create_engine(settings.database_url, pool_size=settings.pool_size)
-    app = FastAPI(
+    app = problems.Documented(
         title="Party-Building Map 党建地图",
         version="0.1.0",
         responses=problems.EVERYWHERE,

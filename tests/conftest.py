@@ -29,6 +29,13 @@ from tests.live import Live, served
 NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
 
 
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Keep the tests of the live server in one worker: it takes long to make."""
+    for item in items:
+        if "live" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("live"))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[URL]:
     """A real PostgreSQL with PostGIS, shared with whatever other test process runs."""

@@ -110,7 +110,7 @@ def guard_off(engine: Engine) -> Iterator[None]:
 def test_without_the_guard_the_race_is_lost(
     own_engine: Engine, contest: tuple[UUID, list[tuple[str, dict[str, object]]]]
 ) -> None:
-    slot_id, orders = contest
+    _, orders = contest
     with guard_off(own_engine), serving(own_engine, NOW) as url:
         replies = all_at_once(url, orders)
     winners = sum(reply.status_code == 201 for reply in replies)

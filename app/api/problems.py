@@ -65,8 +65,20 @@ class MalformedRequest(Malformed):
 
 
 def _documented(description: str) -> dict[str, Any]:
-    schema = Problem.model_json_schema()
+    schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+class Documented(FastAPI):
+    """An application whose contract says once what a problem is."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the contract, made at the first call."""
+        made = self.openapi_schema is not None
+        contract = super().openapi()
+        if not made:
+            contract["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        return contract
 
 
 def status_of(error: type[DomainError]) -> int:
