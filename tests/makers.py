@@ -67,6 +67,7 @@ def make_organisation(
         path=f"{parent.path}.{id_.hex}" if parent else id_.hex,
         code=f"O{number}",
         name=name or f"第{number}党支部",
+        place=(name or f"第{number}镇") if kind == OrganisationKind.TOWN else None,
         kind=kind if parent else OrganisationKind.DISTRICT,
         sector=sector,
         outside=outside,

@@ -129,6 +129,7 @@ def _towns(session: Session, district: Organisation) -> dict[str, Organisation]:
             kind=K.TOWN,
             parent=district,
             location=town.label,
+            place=town.name,
         )
         for town in sheets.towns()
     }

@@ -32,7 +32,7 @@ from app.models.idempotency import IdempotencyKey
 from app.models.job_run import JobRun
 from app.models.notification import Notification
 from app.models.organisation import Organisation, OrganisationKind, Sector
-from app.models.policy import ApprovalMode, Policy
+from app.models.policy import MOST_LEAD_DAYS, ApprovalMode, Policy
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
@@ -42,6 +42,7 @@ __all__ = [
     "ACCOUNTS",
     "GROUPS_FIT",
     "HOLDING",
+    "MOST_LEAD_DAYS",
     "MOST_PEOPLE",
     "NOT_OVERDRAWN",
     "NO_OVERLAP",

@@ -37,8 +37,9 @@ class Organisation(Row, table=True):
     """A node of the tree: a committee, a general branch or a branch.
 
     `path` is the ids of its ancestors and itself, from the root, as hexadecimal labels: one index
-    look-up answers what lies below. `outside` marks a branch from another district that this one
-    has let in; it hangs under the district like any other.
+    look-up answers what lies below. `place` is what a map calls it, a town always. `outside` marks
+    a branch from another district that this one has let in; it hangs under the district like any
+    other.
     """
 
     __tablename__ = "organisation"
@@ -47,6 +48,7 @@ class Organisation(Row, table=True):
         CheckConstraint(
             f"sector IN ({', '.join(repr(str(s)) for s in Sector)})", name="sector_known"
         ),
+        CheckConstraint("kind <> 'town' OR place IS NOT NULL", name="town_has_place"),
         CheckConstraint("member_count >= 0", name="member_count_not_negative"),
         CheckConstraint("(kind = 'district') = (parent_id IS NULL)", name="root_is_district"),
         CheckConstraint("(kind = 'district') = (district_id = id)", name="district_is_root"),
@@ -61,6 +63,7 @@ class Organisation(Row, table=True):
     path: str = Field(sa_column=Column(Ltree, nullable=False, unique=True))
     code: str = Field(max_length=32, unique=True)
     name: str = Field(max_length=120)
+    place: str | None = Field(default=None, max_length=40)
     kind: str
     sector: str | None = None
     member_count: int = 0

@@ -10,6 +10,8 @@ from sqlmodel import Field
 
 from app.models.base import Instant, Row, known
 
+MOST_LEAD_DAYS = 60
+
 
 class ApprovalMode(StrEnum):
     """Whether a manager answers each order, or the rules alone do."""
@@ -31,6 +33,10 @@ class Policy(Row, table=True):
             "least(lead_working_days, lead_working_days_large, horizon_days, answer_working_days,"
             " free_cancel_working_days) >= 0",
             name="days_not_negative",
+        ),
+        CheckConstraint(
+            f"greatest(lead_working_days, lead_working_days_large) <= {MOST_LEAD_DAYS}",
+            name="lead_bounded",
         ),
         CheckConstraint("answer_working_days >= 1", name="answer_takes_a_day"),
         UniqueConstraint(

@@ -47,6 +47,7 @@ class Sapling:
         member_count: party members, 0 or more.
         outside: from another district, let in by this one.
         location: (longitude, latitude) in degrees, WGS-84.
+        place: what a map calls it; a town's is its name, unless another is given.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Sapling:
     member_count: int = 0
     outside: bool = False
     location: tuple[float, float] | None = None
+    place: str | None = None
 
 
 def create(
@@ -70,6 +72,7 @@ def create(
     member_count: int = 0,
     outside: bool = False,
     location: tuple[float, float] | None = None,
+    place: str | None = None,
 ) -> Organisation:
     """Plant one organisation under `parent`; see `Sapling` for the arguments.
 
@@ -85,6 +88,7 @@ def create(
         member_count=member_count,
         outside=outside,
         location=location,
+        place=place,
     )
     return create_many(session, saplings=[sapling])[0]
 
@@ -111,6 +115,7 @@ def _planted(sapling: Sapling) -> Organisation:
     return Organisation(
         id=own_id,
         name=sapling.name,
+        place=sapling.place or (sapling.name if sapling.kind == OrganisationKind.TOWN else None),
         code=sapling.code,
         kind=sapling.kind,
         parent_id=parent.id if parent else None,

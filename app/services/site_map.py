@@ -60,7 +60,7 @@ _FEATURES = text(
 )
 
 _TOWNS = text("""
-    SELECT o.id, o.name, ST_X(o.location), ST_Y(o.location),
+    SELECT o.id, o.place, ST_X(o.location), ST_Y(o.location),
         (SELECT count(*) FROM site s WHERE s.town_id = o.id AND s.status = 'published')
     FROM organisation o
     WHERE o.kind = 'town' AND o.location IS NOT NULL
@@ -85,7 +85,7 @@ def features(
         category: only these, if given.
         crs: of the answer, which says so in `crs_label`.
         limit: at most this many; `truncated` says that there are more.
-        now: the present instant, aware; `next_free_at` lies after it.
+        now: the present instant, aware; `next_free_at` can be ordered at it.
     """
     box = bbox or _WORLD
     west, south = coordinates.to_wgs84(box.west, box.south, crs)
@@ -94,7 +94,7 @@ def features(
         **Box(west, south, east, north)._asdict(),
         "categories": cards.categories(category),
         "limit": limit,
-        "now": now,
+        **cards.known_at(session, now),
     }
     built: str = session.connection().execute(_FEATURES, facts).scalar_one()
     return coordinates.collection_in(crs, built)

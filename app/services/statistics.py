@@ -104,7 +104,7 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         answer_minutes=_answer_minutes(session, seen),
         by_month=_uses(session, seen, (month,), order=month),
         by_category=_uses(session, seen, (col(Site.category),)),
-        by_town=_uses(session, seen, (col(town.name), col(town.id))),
+        by_town=_uses(session, seen, (col(town.place), col(town.id))),
         top_sites=_uses(session, seen, (col(Site.short_name), col(Site.id)), limit=TOP),
         balances_fen=_balances(session, actor, until - timedelta(days=1)),
     )

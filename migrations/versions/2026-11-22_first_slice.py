@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.models.base import Ltree
 
-revision = "922e464e1454"
+revision = "3f87c8d102f5"
 down_revision = None
 
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm", "ltree")
@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("path", Ltree(), nullable=False),
         sa.Column("code", sqlmodel.sql.sqltypes.AutoString(length=32), nullable=False),
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
+        sa.Column("place", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=True),
         sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("sector", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("member_count", sa.Integer(), nullable=False),
@@ -114,6 +115,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(kind = 'district') = (parent_id IS NULL)",
             name=op.f("organisation_root_is_district_check"),
+        ),
+        sa.CheckConstraint(
+            "kind <> 'town' OR place IS NOT NULL", name=op.f("organisation_town_has_place_check")
         ),
         sa.CheckConstraint(
             "kind IN ('district', 'town', 'department', 'general_branch', 'branch')",
@@ -475,6 +479,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "answer_working_days >= 1", name=op.f("policy_answer_takes_a_day_check")
+        ),
+        sa.CheckConstraint(
+            "greatest(lead_working_days, lead_working_days_large) <= 60",
+            name=op.f("policy_lead_bounded_check"),
         ),
         sa.CheckConstraint(
             "least(lead_working_days, lead_working_days_large, horizon_days, answer_working_days, free_cancel_working_days) >= 0",

@@ -13,7 +13,7 @@ from app.services import cards, site_map
 from app.services.coordinates import from_wgs84
 from app.services.site_map import Box
 from tests.conftest import NOW
-from tests.makers import HOUR, World, make_booking, make_session, make_world
+from tests.makers import HOUR, World, make_booking, make_policy, make_session, make_world
 from tests.services.grounds import ZICHUAN, draft_site, open_hall, open_site, plant_town
 
 AROUND = Box(117.9, 36.6, 118.0, 36.7)
@@ -165,3 +165,18 @@ def test_towns_count_their_published_sites(session: Session) -> None:
 
 def test_no_card_of_nothing(session: Session) -> None:
     assert cards.card(session, site_id=uuid4(), now=NOW) is None
+
+
+def test_the_next_free_session_is_one_that_can_be_ordered(session: Session) -> None:
+    world = make_world(session)
+    for days in (1, 2, 5, 6):
+        make_session(session, world.venue, starts_at=NOW + timedelta(days=days))
+
+    def next_free_at() -> datetime | None:
+        card = cards.card(session, site_id=world.site.id, now=NOW)
+        assert card
+        return card.next_free_at
+
+    assert next_free_at() == NOW + timedelta(days=5)  # a Monday, three working days ahead
+    make_policy(session, world.district, site=world.site, lead_working_days=1)
+    assert next_free_at() == NOW + timedelta(days=1)
