@@ -21,7 +21,7 @@ from app import clock, demo, jobs, machine, postgres
 from app.db import create_engine
 from app.main import create_app
 from app.services import verify as invariants
-from app.settings import Settings, load
+from app.settings import Env, Settings, load
 
 ROOT = Path(__file__).parent.parent
 SEED = 370302
@@ -61,6 +61,14 @@ def _upgrade(url: str) -> None:
     command.upgrade(config, "head")
 
 
+def _refuse_in_production(settings: Settings) -> None:
+    if settings.env is Env.PRODUCTION:
+        raise machine.Refusal(
+            "The demonstration's passwords are known to everybody, so it is not for APP_ENV="
+            "production: use `serve` and `jobs` instead, or set APP_ENV=demo."
+        )
+
+
 def _build_demo(engine: Engine) -> None:
     with Session(engine) as session:
         if demo.is_built(session):
@@ -74,6 +82,7 @@ def _build_demo(engine: Engine) -> None:
 def run() -> None:
     """Serve the demonstration with its scheduler; sets up the database as needed."""
     settings = load()
+    _refuse_in_production(settings)
     machine.port_needed(settings.host, settings.port)
     with engine_of(settings) as engine:
         _build_demo(engine)
@@ -133,6 +142,7 @@ def migrate() -> None:
 @demo_cli.callback(invoke_without_command=True)
 def build_demo(context: typer.Context) -> None:
     """Build the demonstration district, unless it is there; print its accounts."""
+    _refuse_in_production(load())
     if context.invoked_subcommand is None:
         with engine_of(load()) as engine:
             _build_demo(engine)

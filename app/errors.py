@@ -6,7 +6,6 @@ DomainError
 ├── Forbidden         not you
 ├── NotFound          no such thing, or not for you to see
 ├── Conflict          the rules, as things stand, say no
-│   └── Stale         somebody else changed it first
 └── Unavailable       not now, try again
 """
 
@@ -76,12 +75,6 @@ class Conflict(DomainError):
     """The rules, as things stand, do not allow this."""
 
     zh = "当前规则不允许此操作"
-
-
-class Stale(Conflict):
-    """Somebody else changed this since you read it."""
-
-    zh = "内容已被他人修改，请刷新后重试"
 
 
 class Unavailable(DomainError):

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 from app import clock, logs
 from app.db import create_engine
 from app.models import JobRun
-from app.services import claims, idempotency, notifications, overdue, sessions, tokens
+from app.services import claims, idempotency, notifications, overdue, policies, sessions, tokens
 from app.services.calendar import local_date
 from app.settings import load
 
@@ -115,7 +115,7 @@ def _claim(session: Session, job: Job, period: date, now: datetime) -> bool:
 
 
 def _sessions(session: Session, now: datetime) -> int:
-    return sessions.make_ahead(session, now=now)
+    return sessions.make_ahead(session, now=now, days=policies.longest_horizon(session, now=now))
 
 
 JOBS = (

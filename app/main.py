@@ -1,10 +1,7 @@
 """Wiring only."""
 
-from pathlib import Path
-
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import Engine
-from starlette.staticfiles import StaticFiles
 
 from app import logs
 from app.api import (
@@ -13,6 +10,7 @@ from app.api import (
     calendar,
     claims,
     config,
+    contract,
     funds,
     health,
     moves,
@@ -20,6 +18,7 @@ from app.api import (
     notifications,
     once,
     organisations,
+    pages,
     problems,
     reviews,
     sessions,
@@ -32,7 +31,6 @@ from app.db import create_engine
 from app.demo import endpoint
 from app.settings import Env, Settings, load
 
-PAGES = Path(__file__).parent / "static"
 ROUTERS = (
     auth,
     organisations,
@@ -72,6 +70,8 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         title="Party-Building Map 党建地图",
         version="0.1.0",
         responses=problems.EVERYWHERE,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.engine, app.state.settings = engine, settings
     app.add_middleware(Turns, at_once=settings.pool_size, longest_wait=settings.queue_seconds)
@@ -86,7 +86,8 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
     app.include_router(api)
     app.include_router(problems.router)
     app.include_router(health.router)
-    if PAGES.is_dir():
+    app.include_router(contract.router)
+    if pages.FOLDER.is_dir():
         # Not a mount: that would match every path, and answer a wrong method with a wrong `Allow`.
-        app.router.default = StaticFiles(directory=PAGES, html=True)
+        app.router.default = pages.pages()
     return app

@@ -26,7 +26,9 @@ class Settings(BaseSettings):
             database named.
     """
 
-    model_config = SettingsConfigDict(env_prefix="APP_", env_file=".env", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="APP_", env_file=".env", extra="ignore", frozen=True
+    )
 
     env: Env = Env.DEMO
     host: str = "127.0.0.1"

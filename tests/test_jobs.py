@@ -1,6 +1,7 @@
 """What happens by the clock: due work is done, once, whoever does it, and no row stops another."""
 
 from collections.abc import Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -41,7 +42,7 @@ from tests.makers import (
     make_world,
     move,
 )
-from tests.races import at_once
+from tests.races import at_once, replaced_sql, until_somebody_waits
 from tests.services.grounds import hours
 
 S = BookingStatus
@@ -260,6 +261,29 @@ def test_two_processes_move_each_booking_once(
     assert sum(touched) == len(bookings)
     missed = select(BookingEvent.booking_id).where(BookingEvent.to_status == S.NO_SHOW)
     assert sorted(setup.exec(missed).all()) == sorted(bookings)
+
+
+def test_a_booking_somebody_works_on_is_left_to_them(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    days = [make_session(setup, world.venue, starts_at=IN_A_WEEK + n * DAY) for n in (1, 2)]
+    taken, free = (approved(setup, world, day) for day in days)
+    setup.refresh(taken, with_for_update=True)
+    assert run(own_engine, "mark-no-shows", LATER) == 1
+    setup.rollback()
+    assert [status(own_engine, booking.id) for booking in (taken, free)] == [S.APPROVED, S.NO_SHOW]
+
+
+def test_without_skipping_the_job_would_wait_for_them(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    booking = approved(setup, world)
+    setup.refresh(booking, with_for_update=True)
+    with ThreadPoolExecutor(1) as pool, replaced_sql(own_engine, "SKIP LOCKED"):
+        marked = pool.submit(run, own_engine, "mark-no-shows", LATER)
+        until_somebody_waits(own_engine)
+        setup.rollback()
+        assert marked.result(timeout=10) == 1
 
 
 def counting(done: list[int]) -> Job:

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath, URL } from 'node:url'
 
 import { VantResolver } from '@vant/auto-import-resolver'
@@ -31,9 +32,24 @@ function ownIconFont(): Plugin {
   }
 }
 
+/** Serve the viewer of the API's contract, at /docs, from files of our own. */
+function contractViewer(): Plugin {
+  return {
+    name: 'contract-viewer',
+    apply: 'build',
+    generateBundle() {
+      for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
+        const path = fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`))
+        this.emitFile({ type: 'asset', fileName: `contract/${name}`, source: readFileSync(path) })
+      }
+    },
+  }
+}
+
 export default defineConfig({
   plugins: [
     ownIconFont(),
+    contractViewer(),
     vue(),
     Components({ dirs: [], resolvers: [VantResolver()], dts: 'src/components.d.ts' }),
   ],

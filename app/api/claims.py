@@ -24,7 +24,7 @@ from app.api.once import OnceDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
 from app.models import Claim, ClaimStatus
-from app.services import claims, idempotency
+from app.services import claims, idempotency, ledger
 from app.services.access import NotInScope
 
 router = APIRouter(prefix="/claims", tags=["claims"])
@@ -196,7 +196,7 @@ def approve(claim_id: UUID, actor: ActorDep, once: OnceDep) -> Response:
     operation_id="payClaim",
     summary="Record the payment of a claim",
     response_model=ClaimPublic,
-    responses=REFUSALS,
+    responses=REFUSALS | problems(claims.ClaimStateConflict, ledger.FundExhausted),
 )
 def pay(claim_id: UUID, said: Annotated[PayIn, Body()], actor: ActorDep, once: OnceDep) -> Response:
     """Move the claim's amount from payable to paid, under its voucher."""

@@ -24,9 +24,7 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 
 
 class District(BaseModel):
-    """The district at the root of the organisations."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+    """The district at the root of the organisations, by its name on the map."""
 
     id: UUID
     name: str
@@ -44,7 +42,7 @@ class Config(BaseModel):
             "example": {
                 "district": {
                     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20",
-                    "name": "中共淄博市淄川区委员会",
+                    "name": "淄川区",
                 },
                 "tile_url": None,
                 "tile_attribution": "",
@@ -72,7 +70,7 @@ def get_config(session: SessionDep, settings: SettingsDep, response: Response) -
         .limit(1)
     ).first()
     return Config(
-        district=District.model_validate(root) if root else None,
+        district=District(id=root.id, name=root.place or root.name) if root else None,
         tile_url=settings.tile_url,
         tile_attribution=settings.tile_attribution,
         map_approval_number=settings.map_approval_number,

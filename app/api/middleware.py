@@ -12,11 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import problems
 from app.errors import Unavailable
 
+log = structlog.get_logger()
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Name each request by `X-Request-ID`, in and out and in the log."""
+    """Name each request by `X-Request-ID`, in and out and in the log; log what nobody handled."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -29,13 +30,23 @@ class RequestId:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
 
+        started = False
+
         async def named(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self.app(scope, receive, named)
+            try:
+                await self.app(scope, receive, named)
+            except Exception:
+                log.exception("unhandled", path=scope["path"])
+                if started:
+                    raise
+                await problems.fault()(scope, receive, named)
 
 
 class Turns:

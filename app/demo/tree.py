@@ -101,7 +101,13 @@ def plant(session: Session, *, seed: int, scale: Scale) -> Tree:
     """Plant the whole tree: committees, then branches by the thousand."""
     luck = chance(seed, "tree")
     district = organisations.create(
-        session, name=NAME, code=CODE, kind=K.DISTRICT, parent=None, location=CENTRE
+        session,
+        name=NAME,
+        code=CODE,
+        kind=K.DISTRICT,
+        parent=None,
+        location=CENTRE,
+        place="淄川区",
     )
     towns = _towns(session, district)
     departments = [

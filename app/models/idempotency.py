@@ -13,7 +13,8 @@ from app.models.base import Instant
 class IdempotencyKey(SQLModel, table=True):
     """One answered request of one account, written in the transaction that did what it asked.
 
-    `request_hash` covers method, path and body; `answer` is the body sent, byte for byte.
+    `request_hash` covers method, path and body; `answer` is the body sent, byte for byte,
+    encrypted: it may tell a phone number.
     """
 
     __tablename__ = "idempotency_key"

@@ -157,10 +157,10 @@ def views(session: Session, rows: Sequence[Claim], *, actor: Actor) -> list[View
 
 
 def draft_month(session: Session, *, fund_id: UUID, month: date) -> int:
-    """Put every committed visit that ended in a month into its site's claim; return how many.
+    """Put what is owed for visits up to a month's end into its sites' claims; return how many.
 
-    Visits that have their line keep it, and claims already submitted take no more: doing it again
-    changes nothing.
+    Visits that have their line keep it, so doing it again changes nothing. A claim already
+    submitted takes no more: what was completed too late for it goes into the next month's.
 
     Args:
         session: open transaction.
@@ -176,7 +176,6 @@ def draft_month(session: Session, *, fund_id: UUID, month: date) -> int:
         .outerjoin(ClaimLine, col(ClaimLine.booking_id) == Booking.id)
         .where(
             Booking.status == BookingStatus.COMPLETED,
-            col(Booking.starts_at) >= midnight(month),
             col(Booking.starts_at) < midnight(until),
             Subsidy.fund_id == fund_id,
             Subsidy.status == SubsidyStatus.COMMITTED,
@@ -205,10 +204,17 @@ def draft_month(session: Session, *, fund_id: UUID, month: date) -> int:
 
 
 def draft_last_month(session: Session, now: datetime) -> int:
-    """Draft the claims of the month before the present one, for every fund; a job."""
+    """Draft the claims of the month before the present one; a job.
+
+    Last year's funds are asked too: December's visits may be completed in January.
+    """
     last = local_date(now).replace(day=1) - timedelta(days=1)
     month = last.replace(day=1)
-    due = session.exec(select(Fund.id).where(Fund.fiscal_year == month.year).order_by(col(Fund.id)))
+    due = session.exec(
+        select(Fund.id)
+        .where(col(Fund.fiscal_year).in_((month.year - 1, month.year)))
+        .order_by(col(Fund.id))
+    )
     return sum(draft_month(session, fund_id=fund_id, month=month) for fund_id in due.all())
 
 

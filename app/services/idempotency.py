@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from app.errors import Malformed
 from app.models import IdempotencyKey
+from app.services import privacy
 
 KEPT = timedelta(hours=24)
 
@@ -63,13 +64,13 @@ def begin(
         return None
     if kept.request_hash != request_hash:
         raise IdempotencyKeyReused
-    return Answer(kept.status, kept.answer)
+    return Answer(kept.status, privacy.unseal_bytes(kept.answer))
 
 
 def keep(session: Session, *, account_id: UUID, key: UUID, answer: Answer) -> None:
     """Keep the answer to a claimed key, in the transaction that did what it tells."""
     kept = session.get_one(IdempotencyKey, (account_id, key))
-    kept.status, kept.answer = answer.status, answer.body
+    kept.status, kept.answer = answer.status, privacy.seal_bytes(answer.body)
     session.flush()
 
 

@@ -99,9 +99,9 @@ def _refuse(
 ) -> NoReturn:
     move = MOVES[name]
     status = status_at(booking, now)
-    stand_ins = move.stand_ins if booking.escalated_at else frozenset()
-    if status in move.sources and not roles & (move.roles | stand_ins):
-        raise NotInScope(roles=sorted(move.roles | stand_ins))
+    makers = move.roles | (move.stand_ins if booking.escalated_at else frozenset())
+    if not roles & makers:
+        raise NotInScope(roles=sorted(makers))
     raise BookingStateConflict(current_status=status, allowed_moves=allowed)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from app.models import Policy
@@ -57,3 +58,9 @@ def earliest_day(
 def latest_day(policy: Policy, *, now: datetime) -> date:
     """Return the last day that may be ordered at `now`."""
     return local_date(now) + timedelta(days=policy.horizon_days)
+
+
+def longest_horizon(session: Session, *, now: datetime) -> int:
+    """Return how many days ahead somebody somewhere may order; 0 where there is no policy."""
+    longest = select(func.max(Policy.horizon_days)).where(col(Policy.effective_at) <= now)
+    return session.exec(longest).one() or 0

@@ -83,8 +83,7 @@ def seal(phone: str) -> bytes:
     Raises:
         InvalidPhone: it is no phone number.
     """
-    key = base64.urlsafe_b64encode(_keys().seal)
-    return Fernet(key).encrypt(normalise(phone).encode())
+    return seal_bytes(normalise(phone).encode())
 
 
 def unseal(sealed: bytes) -> str:
@@ -94,8 +93,21 @@ def unseal(sealed: bytes) -> str:
         cryptography.fernet.InvalidToken: altered since, or sealed under another key: the
             deployment is at fault and not the caller.
     """
-    key = base64.urlsafe_b64encode(_keys().seal)
-    return Fernet(key).decrypt(sealed).decode()
+    return unseal_bytes(sealed).decode()
+
+
+def seal_bytes(plain: bytes) -> bytes:
+    """Encrypt whatever holds a number."""
+    return Fernet(base64.urlsafe_b64encode(_keys().seal)).encrypt(plain)
+
+
+def unseal_bytes(sealed: bytes) -> bytes:
+    """Return what `seal_bytes` was given.
+
+    Raises:
+        cryptography.fernet.InvalidToken: as `unseal`.
+    """
+    return Fernet(base64.urlsafe_b64encode(_keys().seal)).decrypt(sealed)
 
 
 def fingerprint(phone: str) -> bytes:

@@ -83,7 +83,6 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
                 seen.c.people_attended.is_not(None)
             ),
             func.count().filter(seen.c.late_cancelled),
-            func.count().filter(seen.c.status == BookingStatus.PENDING),
         ).select_from(seen)
     ).one()
     statuses = session.exec(select(seen.c.status, func.count()).group_by(seen.c.status)).all()
@@ -95,7 +94,7 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         sites=_site_count(session, actor),
         branches=_branch_count(session, actor),
         branches_came=totals[2],
-        waiting=totals[4],
+        waiting=_waiting(session, actor),
         statuses={str(status): count for status, count in statuses},
         visits=totals[0],
         people=int(totals[1]),
@@ -175,6 +174,13 @@ def _answer_minutes(session: Session, seen: Subquery) -> float | None:
         .where(col(BookingEvent.to_status).in_(answered), col(BookingEvent.actor_id).is_not(None))
     ).one()
     return None if mean is None else round(float(mean), 1)
+
+
+def _waiting(session: Session, actor: Actor) -> int:
+    """Count the orders that wait for an answer now, whenever their visit is to be."""
+    overseen = bookings.visible(actor, bookings.Scope.DISTRICT).subquery()
+    pending = overseen.c.status == BookingStatus.PENDING
+    return session.exec(select(func.count()).select_from(overseen).where(pending)).one()
 
 
 def _site_count(session: Session, actor: Actor) -> int:

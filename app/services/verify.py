@@ -10,6 +10,8 @@ from app.models import HOLDING
 
 PATIENCE = timedelta(minutes=15)
 """How long a message that is due may wait before it counts as lost."""
+CLAIMED_WITHIN = timedelta(days=65)
+"""When a visit is in a claim for sure: drafts are made in the month after, or the next."""
 
 CHECKS: dict[str, str] = {
     "two sessions of a venue overlap": """
@@ -96,12 +98,10 @@ CHECKS: dict[str, str] = {
         SELECT c.id FROM claim c LEFT JOIN ledger_entry l ON l.claim_id = c.id AND l.kind = 'pay'
         WHERE coalesce(l.amount_fen, 0) <> CASE WHEN c.status = 'paid' THEN c.amount_fen ELSE 0 END
         """,
-    "an answer was kept for a booking that is not there": """
-        SELECT k.key FROM (
-            SELECT key, convert_from(answer, 'UTF8')::jsonb AS answer FROM idempotency_key
-            WHERE status = 201) k
-        LEFT JOIN booking b ON b.id = (k.answer ->> 'id')::uuid
-        WHERE k.answer ? 'session_ids' AND b.id IS NULL""",
+    "a visit of long ago is in no claim": """
+        SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
+        LEFT JOIN claim_line l ON l.booking_id = b.id
+        WHERE s.committed_fen > 0 AND b.starts_at < :unclaimed AND l.booking_id IS NULL""",
     "a message that is due was not delivered": """
         SELECT id FROM notification WHERE delivered_at IS NULL AND due_at < :late""",
 }
@@ -114,7 +114,11 @@ def violations(session: Session, *, now: datetime) -> Iterator[str]:
         session: open transaction; nothing is changed.
         now: the present instant, aware; what has been due for `PATIENCE` counts as late.
     """
-    known = {"late": now - PATIENCE, "holding": list(HOLDING)}
+    known = {
+        "late": now - PATIENCE,
+        "unclaimed": now - CLAIMED_WITHIN,
+        "holding": list(HOLDING),
+    }
     for name, sql in CHECKS.items():
         wanted = text(sql)
         given = {key: known[key] for key in wanted.compile().params}

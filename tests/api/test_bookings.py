@@ -300,14 +300,15 @@ def test_the_contact_is_for_those_who_need_it(
     client: TestClient, session: Session, world: World, role: str, sees_contact: bool
 ) -> None:
     booking = make_booking(session, world)
+    booking.note = "自带旗帜"
     account: Account = (
         make_account(session, Role.AUDITOR, at=world.district)
         if role == "auditor"
         else getattr(world, role)
     )
     shown = told(client.get(f"{PATH}/{booking.id}", headers=signed_in(session, account)))
-    contact = (shown["contact_name"], shown["contact_phone"])
-    assert contact == (("王组织", "+8613800000000") if sees_contact else (None, None))
+    private = [shown[name] for name in ("contact_name", "contact_phone", "note")]
+    assert private == (["王组织", "+8613800000000", "自带旗帜"] if sees_contact else [None] * 3)
 
 
 def make_seven(session: Session, world: World) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 COMMITTED = json.loads(Path("openapi/openapi.json").read_text(encoding="utf-8"))
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -38,3 +39,10 @@ def test_every_error_is_a_problem(operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         if status >= "400":
             assert set(answer["content"]) == {"application/problem+json"}
+
+
+def test_the_contract_is_shown_without_any_outside_host(client: TestClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "/contract/swagger-ui-bundle.js" in page.text
+    assert "//" not in page.text.replace("<!-- `SwaggerUIBundle`", "").split("<script>")[0]

@@ -111,6 +111,7 @@ CURSORS = [
     cursor(None, None),
     cursor({}, []),
     cursor("2026-01-01", "x"),
+    cursor("2026-01-01", 5),
     cursor("2026-01-01", NOBODY, "more"),
     cursor("2026-99-99", NOBODY),
     cursor(10**80, NOBODY),

@@ -41,7 +41,7 @@ def test_a_district_in_numbers(client: TestClient, world: World, staff: dict[str
         "answer_minutes": 0.0,
         "by_month": [{"id": None, "name": "2026-12"} | use],
         "by_category": [{"id": None, "name": "urban"} | use],
-        "by_town": [{"id": str(world.town.id), "name": world.town.name} | use],
+        "by_town": [{"id": str(world.town.id), "name": world.town.place} | use],
         "top_sites": [{"id": str(world.site.id), "name": world.site.short_name} | use],
         "balances_fen": {
             "source": -1_000_000,

@@ -122,6 +122,7 @@ def test_a_draft_takes_what_comes_late_and_a_submitted_claim_does_not(
     make_completed(session, world, slots[1])
     assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 0
     assert (claim.amount_fen, len(lines(session, claim))) == (40_000, 2)
+    assert draft_month(session, fund_id=world.fund.id, month=date(2027, 1, 1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -157,10 +158,11 @@ def test_what_the_fund_does_not_owe_is_not_claimed(session: Session, world: Worl
         (datetime(2026, 12, 31, 15, 59, tzinfo=UTC), 0),
         (datetime(2026, 12, 31, 16, 0, tzinfo=UTC), 1),
         (datetime(2027, 1, 31, 15, 59, tzinfo=UTC), 1),
-        (datetime(2027, 1, 31, 16, 0, tzinfo=UTC), 0),
+        (datetime(2027, 1, 31, 16, 0, tzinfo=UTC), 1),
+        (datetime(2028, 3, 1, 16, 0, tzinfo=UTC), 0),
     ],
 )
-def test_the_job_drafts_the_month_before(
+def test_the_job_drafts_what_is_owed_by_the_end_of_the_month_before(
     session: Session, world: World, now: datetime, added: int
 ) -> None:
     make_completed(session, world)
@@ -416,6 +418,18 @@ def test_a_subtree_is_not_enough_to_keep_its_fund(
     officer = make_account(session, Role.FUND_OFFICER, at=world.town)
     with pytest.raises(ClaimNotFound):
         move(session, officer, claim, "review")
+
+
+def test_managing_one_site_is_not_managing_another(
+    session: Session, world: World, claim: Claim
+) -> None:
+    """Staff of the district see the claim; the site they manage besides is not its site."""
+    staff = make_account(session, Role.DISTRICT_STAFF, at=world.district)
+    make_grant(session, staff, Role.SITE_MANAGER, at=make_site(session, world.town))
+    with pytest.raises(NotInScope):
+        move(session, staff, claim, "submit")
+    make_grant(session, staff, Role.SITE_MANAGER, at=world.site)
+    assert move(session, staff, claim, "submit").status == C.SUBMITTED
 
 
 def test_claims_are_paged_latest_month_first(session: Session, world: World) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from random import Random
 from statistics import fmean
 
@@ -45,6 +45,7 @@ from tests.makers import (
 )
 
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 SINCE, UNTIL = date(2026, 12, 8), date(2027, 1, 15)
 EVER = date(2026, 1, 1), date(2028, 1, 1)
 
@@ -57,6 +58,7 @@ class Happened:
     site: Site
     town: Organisation
     day: date
+    at_midnight: bool
     status: str
     late: bool = False
     answered_after: int | None = None
@@ -205,8 +207,9 @@ def make_history(session: Session, dice: Random) -> History:
             now=NOW,
         )
         site, town = made_sites[where]
-        day = starts_at.astimezone(ZONE).date()
-        story = Happened(branches[which], site, town, day, booking.status)
+        wall = starts_at.astimezone(ZONE)
+        at_midnight = wall.time() == time()
+        story = Happened(branches[which], site, town, wall.date(), at_midnight, booking.status)
         fate(Teller(session, dice, organisers[which], managers[where], booking, story))
         story.status = booking.status
         history.stories.append(story)
@@ -284,7 +287,7 @@ def check_means(found: Overview, stories: list[Happened]) -> None:
 def check_lists(found: Overview, stories: list[Happened]) -> None:
     assert lines(found.by_month) == tally(stories, lambda story: f"{story.day:%Y-%m}")
     assert lines(found.by_category) == tally(stories, lambda story: story.site.category)
-    assert lines(found.by_town) == tally(stories, lambda story: story.town.name)
+    assert lines(found.by_town) == tally(stories, lambda story: story.town.place or "")
     assert lines(found.top_sites) == tally(stories, lambda story: story.site.short_name)
     months = [use.name for use in found.by_month]
     assert months == sorted(months)
@@ -310,6 +313,14 @@ def test_the_dashboard_is_what_a_recount_gives(
         check_totals(found, stories)
         check_means(found, stories)
         check_lists(found, stories)
+
+
+def test_a_day_begins_and_ends_at_midnight_on_the_wall(session: Session, history: History) -> None:
+    day = next(story.day for story in history.stories if story.at_midnight)
+    for since, orders_then in ((day - DAY, 0), (day, 1)):
+        assert (
+            sum(look(session, history.staff, since, since + DAY).statuses.values()) == orders_then
+        )
 
 
 def test_the_recount_has_something_to_count(history: History) -> None:

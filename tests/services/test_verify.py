@@ -142,10 +142,9 @@ FAULTS: dict[str, list[str]] = {
         """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
         UPDATE ledger_entry SET amount_fen = amount_fen - 1 WHERE kind = 'pay'""",
     ],
-    "an answer was kept for a booking that is not there": [
-        """UPDATE idempotency_key
-        SET answer = convert_to(jsonb_set(convert_from(answer, 'UTF8')::jsonb, '{id}',
-            to_jsonb(uuid7()::text))::text, 'UTF8')"""
+    "a visit of long ago is in no claim": [
+        """UPDATE booking SET starts_at = starts_at - interval '100 days'
+        WHERE status = 'completed'; DELETE FROM claim_line""",
     ],
     "a message that is due was not delivered": ["UPDATE notification SET delivered_at = NULL"],
 }

@@ -13,21 +13,24 @@ import { Spots, type Spot } from './spots'
 export class Pins {
   private features: SiteFeature[] = []
   private selected: string | null = null
-  private spots = new Spots([], null)
+  private spots: Spots
   private readonly markers = new Map<string, Marker>()
 
   constructor(
     private readonly map: LibreMap,
     private readonly onSelect: (id: string) => void,
     private readonly onDrawn: (spots: Spot[]) => void,
-  ) {}
+    private readonly radius: number,
+  ) {
+    this.spots = new Spots([], null, radius)
+  }
 
   show(features: SiteFeature[], selected: string | null): void {
     // Rounds are numbered anew by each index, so that their markers cannot be kept.
     if (features !== this.features || selected !== this.selected) this.clear()
     this.features = features
     this.selected = selected
-    this.spots = new Spots(features, selected)
+    this.spots = new Spots(features, selected, this.radius)
     this.draw()
   }
 

@@ -14,26 +14,29 @@ export interface Spot {
   round?: { cluster: number; total: number; tally: Tally }
 }
 
-const RADIUS_PX = 54
 const MAX_ZOOM = 13
 
 /** Finds what to show in a window of the map; the number of sites does not matter. */
 export class Spots {
-  private readonly index = new Supercluster<SiteProperties, Tally>({
-    radius: RADIUS_PX,
-    maxZoom: MAX_ZOOM,
-    map: ({ category }) => ({ [category]: 1 }),
-    reduce: (total, more) => {
-      for (const code of CATEGORY_CODES) {
-        const sum = (total[code] ?? 0) + (more[code] ?? 0)
-        if (sum > 0) total[code] = sum
-      }
-    },
-  })
+  private readonly index: Supercluster<SiteProperties, Tally>
   private readonly alone: Spot[]
 
-  /** `selected` never disappears in a round. */
-  constructor(features: SiteFeature[], selected: string | null) {
+  /**
+   * @param selected never disappears in a round.
+   * @param radius of a round, in pixels: what a finger, or a mouse, can tell apart.
+   */
+  constructor(features: SiteFeature[], selected: string | null, radius: number) {
+    this.index = new Supercluster({
+      radius,
+      maxZoom: MAX_ZOOM,
+      map: ({ category }) => ({ [category]: 1 }),
+      reduce: (total, more) => {
+        for (const code of CATEGORY_CODES) {
+          const sum = (total[code] ?? 0) + (more[code] ?? 0)
+          if (sum > 0) total[code] = sum
+        }
+      },
+    })
     this.index.load(features.filter(({ properties }) => properties.id !== selected))
     this.alone = features
       .filter(({ properties }) => properties.id === selected)

@@ -1,0 +1,27 @@
+"""The pages, as built by `web/`."""
+
+from pathlib import Path
+
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+FOLDER = Path(__file__).parent.parent / "static"
+A_YEAR = 365 * 24 * 3600
+
+
+class _Pages(StaticFiles):
+    """Files that say how long a browser may keep them: for good if their name has their hash."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with the file."""
+        response = await super().get_response(path, scope)
+        for_good = f"public, max-age={A_YEAR}, immutable"
+        response.headers["Cache-Control"] = for_good if path.startswith("assets") else "no-cache"
+        return response
+
+
+def pages() -> ASGIApp:
+    """Return the application that serves them, compressed."""
+    return GZipMiddleware(_Pages(directory=FOLDER, html=True), minimum_size=1000, compresslevel=6)
