@@ -29,6 +29,7 @@ from tests.live import Live, served
 NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Keep the tests of the live server in one worker: it takes long to make."""
     for item in items:

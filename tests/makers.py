@@ -273,12 +273,13 @@ def make_rule(
     category: Category | None = None,
     programme_kind: ProgrammeKind | None = None,
     sector: Sector | None = None,
+    code: str | None = None,
     version: int = 1,
 ) -> SubsidyRule:
     """Save a line of the tariff, valid since the year began."""
     rule = SubsidyRule(
         organisation_id=district.id,
-        code=f"R{next(_numbers)}",
+        code=code or f"R{next(_numbers)}",
         version=version,
         valid_from=NOW.date().replace(month=1, day=1),
         base_fen=base_fen,

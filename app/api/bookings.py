@@ -189,7 +189,7 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         free_cancel_until=booking.free_cancel_until,
         late_cancelled=booking.late_cancelled,
         moves=states.allowed_moves(booking, view.roles, now),
-        reviewable=reviews.can_review(view),
+        reviewable=reviews.can_review(view, now),
         subsidy=SubsidyPublic(
             status=SubsidyStatus(subsidy.status) if subsidy else None,
             reserved_fen=subsidy.reserved_fen if subsidy else None,

@@ -196,7 +196,8 @@ def approve(claim_id: UUID, actor: ActorDep, once: OnceDep) -> Response:
     operation_id="payClaim",
     summary="Record the payment of a claim",
     response_model=ClaimPublic,
-    responses=REFUSALS | problems(claims.ClaimStateConflict, ledger.FundExhausted),
+    responses=REFUSALS
+    | problems(claims.ClaimStateConflict, claims.ReviewerApproves, ledger.FundExhausted),
 )
 def pay(claim_id: UUID, said: Annotated[PayIn, Body()], actor: ActorDep, once: OnceDep) -> Response:
     """Move the claim's amount from payable to paid, under its voucher."""

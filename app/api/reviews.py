@@ -44,5 +44,7 @@ class ReviewIn(BaseModel):
 )
 def review(booking_id: UUID, said: ReviewIn, actor: ActorDep, once: OnceDep) -> Response:
     """Write the one review of a visit."""
-    booking = reviews.write(once.session, actor=actor, booking_id=booking_id, **said.model_dump())
+    booking = reviews.write(
+        once.session, actor=actor, booking_id=booking_id, now=once.now, **said.model_dump()
+    )
     return once.answer(201, shown(once.session, [booking], actor, once.now)[0])

@@ -191,4 +191,5 @@ def _review(world: World, order: Order) -> None:
         reception=stars[1],
         facilities=stars[2],
         text=words.opinion(world.luck),
+        now=world.now,
     )

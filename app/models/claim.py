@@ -25,7 +25,7 @@ class ClaimStatus(StrEnum):
 class Claim(Row, table=True):
     """The visits of one site in one month, put before the fund; `month` is its first day.
 
-    Who reviews it does not approve it.
+    Who reviews it neither approves nor pays it.
     """
 
     __tablename__ = "claim"
@@ -33,6 +33,7 @@ class Claim(Row, table=True):
         known("status", ClaimStatus),
         CheckConstraint("EXTRACT(day FROM month) = 1", name="month_is_first_day"),
         CheckConstraint("reviewed_by <> approved_by", name="reviewer_is_not_approver"),
+        CheckConstraint("reviewed_by <> paid_by", name="reviewer_is_not_payer"),
         CheckConstraint(
             "status NOT IN ('approved', 'paid') OR num_nulls(reviewed_by, approved_by) = 0",
             name="approved_after_review",
@@ -50,6 +51,7 @@ class Claim(Row, table=True):
     submitted_by: UUID | None = Field(default=None, foreign_key="account.id")
     reviewed_by: UUID | None = Field(default=None, foreign_key="account.id")
     approved_by: UUID | None = Field(default=None, foreign_key="account.id")
+    paid_by: UUID | None = Field(default=None, foreign_key="account.id")
     paid_at: datetime | None = Field(default=None, sa_type=Instant)
     voucher_number: str | None = Field(default=None, max_length=40)
     returned_reason: str | None = Field(default=None, max_length=500)

@@ -48,9 +48,9 @@ class ClaimStateConflict(Conflict):
 
 
 class ReviewerApproves(Conflict):
-    """Who reviewed a claim does not approve it."""
+    """Who reviewed a claim neither approves nor pays it."""
 
-    zh = "审核人与批准人不得为同一人"
+    zh = "审核人不得批准或支付同一补单"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def views(session: Session, rows: Sequence[Claim], *, actor: Actor) -> list[View
                 name
                 for name in moves_from(claim)
                 if _may(actor, claim, by_id[claim.id][2], CLAIM_MOVES[name].role)
-                and not (name == "approve" and claim.reviewed_by == actor.account_id)
+                and not (name in {"approve", "pay"} and claim.reviewed_by == actor.account_id)
             ],
         )
         for claim in rows
@@ -262,7 +262,10 @@ def move(
     claim.status = wanted.target
     claim.version += 1
     _sign(claim, name, actor, now, reason, voucher_number)
-    with violating("claim_reviewer_is_not_approver_check", ReviewerApproves()):
+    with (
+        violating("claim_reviewer_is_not_approver_check", ReviewerApproves()),
+        violating("claim_reviewer_is_not_payer_check", ReviewerApproves()),
+    ):
         session.flush()
     if name == "pay":
         ledger.post(
@@ -305,4 +308,8 @@ def _sign(
     elif name == "approve":
         claim.approved_by = actor.account_id
     else:
-        claim.paid_at, claim.voucher_number = now, voucher_number
+        claim.paid_by, claim.paid_at, claim.voucher_number = (
+            actor.account_id,
+            now,
+            voucher_number,
+        )

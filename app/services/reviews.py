@@ -1,5 +1,6 @@
 """What branches thought of their visits."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session
@@ -9,6 +10,7 @@ from app.errors import Conflict
 from app.models import Booking, BookingStatus, Review, Role
 from app.services import bookings
 from app.services.access import Actor, NotInScope
+from app.services.states import status_at
 
 REVIEWERS = frozenset({Role.ORGANISER, Role.MEMBER})
 
@@ -25,9 +27,9 @@ class AlreadyReviewed(Conflict):
     zh = "该活动已评价"
 
 
-def can_review(view: bookings.View) -> bool:
+def can_review(view: bookings.View, now: datetime) -> bool:
     """Tell whether the reader of `view` may review it."""
-    completed = view.booking.status == BookingStatus.COMPLETED
+    completed = status_at(view.booking, now) == BookingStatus.COMPLETED
     return completed and not view.reviewed and bool(view.roles & REVIEWERS)
 
 
@@ -40,6 +42,7 @@ def write(
     reception: int,
     facilities: int,
     text: str,
+    now: datetime,
 ) -> Booking:
     """Review a visit of one's own branch, 1 to 5 stars each; return its booking.
 
@@ -52,8 +55,9 @@ def write(
     booking = bookings.get(session, actor=actor, booking_id=booking_id)
     if booking.organisation_id not in actor.organisations(*REVIEWERS):
         raise NotInScope(roles=sorted(REVIEWERS))
-    if booking.status != BookingStatus.COMPLETED:
-        raise NotYetCompleted(current_status=booking.status)
+    status = status_at(booking, now)
+    if status != BookingStatus.COMPLETED:
+        raise NotYetCompleted(current_status=status)
     review = Review(
         booking_id=booking.id,
         site_id=booking.site_id,

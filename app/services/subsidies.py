@@ -33,7 +33,7 @@ class Case:
 
 
 def rule_for(session: Session, *, case: Case) -> SubsidyRule | None:
-    """Return the most specific rule valid on the day; of equals, the newest version."""
+    """Return the most specific rule valid on the day; of one code, only the newest version."""
     rules = session.exec(
         select(SubsidyRule).where(
             SubsidyRule.organisation_id == case.district_id,
@@ -47,11 +47,13 @@ def rule_for(session: Session, *, case: Case) -> SubsidyRule | None:
             ),
         )
     ).all()
-    return max(rules, key=lambda rule: (_conditions(rule), rule.version, rule.code), default=None)
+    newest = {rule.code: rule for rule in sorted(rules, key=lambda rule: rule.version)}
+    return max(newest.values(), key=_rank, default=None)
 
 
-def _conditions(rule: SubsidyRule) -> int:
-    return sum(x is not None for x in (rule.category, rule.programme_kind, rule.sector))
+def _rank(rule: SubsidyRule) -> tuple[int, int, str]:
+    conditions = (rule.category, rule.programme_kind, rule.sector)
+    return sum(x is not None for x in conditions), rule.version, rule.code
 
 
 def arithmetic(rule: SubsidyRule, *, people: int) -> dict[str, int]:
@@ -131,7 +133,7 @@ def release(session: Session, *, booking_id: UUID) -> None:
 
 def _unfunded(session: Session, subsidy: Subsidy, sums: dict[str, int]) -> Subsidy:
     subsidy.status, subsidy.arithmetic = SubsidyStatus.UNFUNDED, sums
-    subsidy.committed_fen = None
+    subsidy.fund_id = subsidy.rule_id = subsidy.reserved_fen = subsidy.committed_fen = None
     session.add(subsidy)
     session.flush()
     return subsidy

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.models.base import Ltree
 
-revision = "3f87c8d102f5"
+revision = "d7457237f5a2"
 down_revision = None
 
 EXTENSIONS = ("postgis", "btree_gist", "pg_trgm", "ltree")
@@ -402,6 +402,7 @@ def upgrade() -> None:
         sa.Column("submitted_by", sa.Uuid(), nullable=True),
         sa.Column("reviewed_by", sa.Uuid(), nullable=True),
         sa.Column("approved_by", sa.Uuid(), nullable=True),
+        sa.Column("paid_by", sa.Uuid(), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("voucher_number", sqlmodel.sql.sqltypes.AutoString(length=40), nullable=True),
         sa.Column("returned_reason", sqlmodel.sql.sqltypes.AutoString(length=500), nullable=True),
@@ -424,10 +425,14 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "reviewed_by <> approved_by", name=op.f("claim_reviewer_is_not_approver_check")
         ),
+        sa.CheckConstraint(
+            "reviewed_by <> paid_by", name=op.f("claim_reviewer_is_not_payer_check")
+        ),
         sa.ForeignKeyConstraint(
             ["approved_by"], ["account.id"], name=op.f("claim_approved_by_fkey")
         ),
         sa.ForeignKeyConstraint(["fund_id"], ["fund.id"], name=op.f("claim_fund_id_fkey")),
+        sa.ForeignKeyConstraint(["paid_by"], ["account.id"], name=op.f("claim_paid_by_fkey")),
         sa.ForeignKeyConstraint(
             ["reviewed_by"], ["account.id"], name=op.f("claim_reviewed_by_fkey")
         ),

@@ -11,6 +11,7 @@ from app.services import bookings, reviews
 from app.services.access import NotInScope
 from app.services.bookings import BookingNotFound
 from app.services.reviews import AlreadyReviewed, NotYetCompleted
+from tests.conftest import NOW
 from tests.makers import (
     World,
     actor,
@@ -37,12 +38,13 @@ def review(session: Session, who: Account, booking: Booking, content: int = 5) -
         reception=4,
         facilities=3,
         text="很受教育",
+        now=NOW,
     )
 
 
 def can_review(session: Session, who: Account, booking: Booking) -> bool:
     (view,) = bookings.views(session, [booking], actor=actor(session, who))
-    return reviews.can_review(view)
+    return reviews.can_review(view, NOW)
 
 
 def test_a_branch_reviews_its_visit(session: Session, world: World) -> None:

@@ -138,6 +138,7 @@ class Teller:
             reception=reception,
             facilities=facilities,
             text="",
+            now=NOW,
         )
 
 

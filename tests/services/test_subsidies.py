@@ -72,6 +72,7 @@ def case(district: Organisation, **other: Any) -> Case:
         ([{"category": URBAN, "sector": Sector.HEALTH}, {}], 1),
         ([{"programme_kind": ProgrammeKind.OATH}, {}], 0),
         ([{"version": 2}, {"version": 3}, {"version": 1}], 1),
+        ([{"code": "A", "category": URBAN}, {"code": "A", "version": 2}], 1),
     ],
 )
 def test_the_most_specific_rule_wins_then_the_newest(

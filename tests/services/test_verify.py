@@ -168,6 +168,7 @@ def make_all_kinds(session: Session) -> None:
         reception=5,
         facilities=5,
         text="",
+        now=NOW,
     )
     make_moved(session, world, next(slots), "reject")
     make_moved(session, world, next(slots), "cancel", by="organiser")
