@@ -24,7 +24,7 @@ class Scale:
     orders: int
 
 
-FULL = Scale(branches=1812, sites=27, organisers=430, days=360, orders=1180)
+FULL = Scale(branches=1812, sites=27, organisers=240, days=360, orders=480)
 SMALL = Scale(branches=65, sites=13, organisers=24, days=45, orders=32)
 
 OUTSIDE = 6
