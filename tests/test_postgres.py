@@ -15,10 +15,13 @@ import sqlalchemy
 from app import cluster, debian, machine, postgis, postgres
 from app.machine import CHECKOUT, Refusal
 
+# A shell that runs the tests in the background makes them, and so this child, deaf to SIGINT.
 HOLDER = """
+import signal
 import sys
 from pathlib import Path
 from app import postgres
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with postgres.running("own", durable=False, under=Path(sys.argv[1])) as url:
     print(url, flush=True)
     sys.stdin.read()

@@ -9,7 +9,6 @@ from sqlmodel import Session, col, select
 from app.models import (
     HOLDING,
     PATHS,
-    Account,
     Booking,
     BookingEvent,
     BookingStatus,
@@ -28,11 +27,11 @@ from tests.conftest import NOW
 from tests.makers import (
     HOUR,
     World,
-    actor,
     make_account,
     make_booking,
     make_organisation,
     make_world,
+    move,
 )
 
 S = BookingStatus
@@ -43,26 +42,6 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def world(session: Session) -> World:
     return make_world(session)
-
-
-def move(
-    session: Session,
-    who: Account,
-    booking: Booking,
-    name: str,
-    now: datetime = NOW,
-    reason: str | None = "因故",
-    people: int | None = None,
-) -> Booking:
-    return moves.move(
-        session,
-        actor=actor(session, who, now),
-        booking_id=booking.id,
-        name=name,
-        now=now,
-        reason=reason,
-        people=people,
-    )
 
 
 def _pending(session: Session, world: World) -> Booking:
