@@ -75,7 +75,10 @@ def _build_demo(engine: Engine) -> None:
             return
     machine.say("building the demonstration district; this takes about a minute, once")
     with demo.bar() as progress:
-        demo.build(engine, seed=SEED, now=clock.now(), scale=demo.FULL, progress=progress)
+        made = demo.build(engine, seed=SEED, now=clock.now(), scale=demo.FULL, progress=progress)
+    machine.say("one account of every role, with its password:")
+    for one in {account.role: account for account in reversed(made)}.values():
+        machine.say(f"{one.role:15} {one.phone}  {one.password}")
 
 
 @cli.command()
@@ -90,7 +93,7 @@ def run() -> None:
         jobs.schedule(scheduler, engine)
         scheduler.start()
         machine.say(f"the map is at http://{settings.host}:{settings.port}; Ctrl-C stops it")
-        machine.say("accounts to sign in with: python -m app demo accounts")
+        machine.say("all accounts to sign in with: .venv/bin/python -m app demo accounts")
         try:
             _serve(settings, engine)
         finally:
