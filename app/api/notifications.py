@@ -6,8 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
-from sqlalchemy import tuple_
-from sqlmodel import col
 
 from app.api.deps import (
     ActorDep,
@@ -74,15 +72,13 @@ def list_notifications(
     cursor: CursorDep = None,
 ) -> NotificationPage:
     """List what was delivered to the reader's inbox."""
-    wanted = notifications.inbox(actor.account_id)
-    if unread:
-        wanted = wanted.where(col(Notification.read_at).is_(None))
-    keys = tuple_(col(Notification.delivered_at), col(Notification.id))
-    after = read_cursor(cursor, datetime, UUID)
-    if after is not None:
-        wanted = wanted.where(keys < tuple_(*after))
-    latest = (col(Notification.delivered_at).desc(), col(Notification.id).desc())
-    found = session.exec(wanted.order_by(*latest).limit(limit + 1)).all()
+    found = notifications.page(
+        session,
+        account_id=actor.account_id,
+        only_unread=unread,
+        after=read_cursor(cursor, datetime, UUID),
+        limit=limit,
+    )
     rows = found[:limit]
     language = language_of(request)
     return NotificationPage(

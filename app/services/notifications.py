@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, func, literal, or_, update
+from sqlalchemy import ColumnElement, func, literal, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -96,6 +97,33 @@ def inbox(account_id: UUID) -> SelectOfScalar[Notification]:
     return select(Notification).where(
         Notification.account_id == account_id, col(Notification.delivered_at).is_not(None)
     )
+
+
+def page(
+    session: Session,
+    *,
+    account_id: UUID,
+    only_unread: bool,
+    after: tuple[Any, ...] | None,
+    limit: int,
+) -> list[Notification]:
+    """Return one more than `limit` messages of a person, newest first.
+
+    Args:
+        session: open transaction.
+        account_id: whose inbox.
+        only_unread: leave out what was read.
+        after: delivery and id of the last one of the page before.
+        limit: length of a page.
+    """
+    wanted = inbox(account_id)
+    if only_unread:
+        wanted = wanted.where(col(Notification.read_at).is_(None))
+    if after is not None:
+        keys = tuple_(col(Notification.delivered_at), col(Notification.id))
+        wanted = wanted.where(keys < tuple_(*after))
+    latest = (col(Notification.delivered_at).desc(), col(Notification.id).desc())
+    return list(session.exec(wanted.order_by(*latest).limit(limit + 1)).all())
 
 
 def unread(session: Session, *, account_id: UUID) -> int:

@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
-from threading import Barrier, Event
+from threading import Barrier
 from uuid import uuid4
 
 import jwt
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from app import settings
@@ -16,6 +16,7 @@ from app.models import Account, RefreshToken
 from app.services import accounts, tokens
 from app.services.tokens import InvalidToken
 from tests.conftest import NOW
+from tests.races import until_somebody_waits
 
 SECOND = timedelta(seconds=1)
 LIFE = timedelta(minutes=settings.Settings().access_minutes)
@@ -238,26 +239,6 @@ def test_without_the_lock_several_win(own_engine: Engine, monkeypatch: pytest.Mo
 
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(use, range(2))) == 2
-
-
-def until_somebody_waits(engine: Engine) -> None:
-    """Return when one transaction of this database waits for another.
-
-    Raises:
-        AssertionError: none does within five seconds.
-    """
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    pause = Event()
-    with engine.connect() as connection:
-        for _ in range(1000):
-            if connection.execute(waiting).scalar_one():
-                return
-            connection.rollback()
-            pause.wait(0.005)
-    raise AssertionError("nobody waits")
 
 
 def links_left_by_a_sign_out_during_a_refresh(engine: Engine) -> int:
