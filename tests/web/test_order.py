@@ -36,7 +36,7 @@ def test_a_visit_is_ordered_on_the_map_and_approved(live: Live, open_page: OpenP
     expect(phone.get_by_role("heading", name=name)).to_be_visible()
     picture(phone, "order")
     send_order(phone)
-    expect(phone.get_by_text("待接单")).to_be_visible()
+    expect(phone.locator("article").get_by_text("待接单", exact=True).first).to_be_visible()
     code = phone.locator("dd").first.inner_text()
     expect(phone.get_by_text("已提交，等待接单")).to_be_hidden()
     picture(phone, "booking")
