@@ -30,7 +30,8 @@ def install(which: str) -> None:
         say(f"installing the Python packages of requirements/{which}.txt")
         dev.unlink(missing_ok=True)
         build = ("--build-constraints", LOCKS / "build.txt")
-        uv("sync", "--require-hashes", *build, LOCKS / f"{which}.txt")
+        # Compiled now, or else by every process that may not write here, at each of its starts.
+        uv("sync", "--compile-bytecode", "--require-hashes", *build, LOCKS / f"{which}.txt")
 
     once(VENV / which, keys[which], sync)
 
