@@ -10,15 +10,20 @@ from sqlalchemy.exc import IntegrityError
 
 from app.errors import DomainError
 
+SERVICE = "party_map_service"
+"""The database role the service works in: it owns nothing and may read and write what it needs."""
+
 
 def create_engine(url: str, *, pool_size: int = 20) -> Engine:
-    """Return a pooled engine whose sessions speak UTC and never wait for ever.
+    """Return a pooled engine whose sessions speak UTC, never wait for ever and own nothing.
 
     Args:
-        url: `postgresql://...`, any driver; psycopg 3 is used.
+        url: `postgresql://...`, any driver; psycopg 3 is used. Its account owns the tables or is
+            a member of the service's role; either way the sessions have that role's rights alone.
         pool_size: connections kept, and the most ever opened.
     """
     options = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=20s"
+    options += f" -c role={SERVICE}"
     return sqlalchemy.create_engine(
         sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,

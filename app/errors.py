@@ -6,6 +6,9 @@ DomainError
 ├── Forbidden         not you
 ├── NotFound          no such thing, or not for you to see
 ├── Conflict          the rules, as things stand, say no
+├── Stale             it has changed since you looked
+├── TooLarge          more than is taken at once
+├── TooMany           slow down
 └── Unavailable       not now, try again
 """
 
@@ -75,6 +78,27 @@ class Conflict(DomainError):
     """The rules, as things stand, do not allow this."""
 
     zh = "当前规则不允许此操作"
+
+
+class Stale(DomainError):
+    """It has changed since you looked; read it again."""
+
+    zh = "内容已被他人修改，请刷新后重试"
+
+
+class TooLarge(DomainError):
+    """The request is larger than is taken."""
+
+    zh = "请求内容过大"
+
+
+class TooMany(DomainError):
+    """Too many requests; wait a while.
+
+    The fact `retry_after_seconds` says how long.
+    """
+
+    zh = "请求过于频繁，请稍后再试"
 
 
 class Unavailable(DomainError):

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine, text
 from sqlmodel import Session
 
 from app import clock, demo, postgres
@@ -61,6 +61,16 @@ def database(server: URL, template: str = "template1") -> Iterator[URL]:
     finally:
         with psycopg.connect(plain(server), autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def as_owner(within: Session | Connection) -> None:
+    """Take the rights of who owns the tables, until the transaction ends.
+
+    What is owed at its end is done first: a table that waits for a trigger cannot be altered.
+    """
+    connection = within.connection() if isinstance(within, Session) else within
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    connection.execute(text("SET LOCAL ROLE NONE"))
 
 
 @pytest.fixture(scope="session")

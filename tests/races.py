@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, event, text
 
+from tests.conftest import as_owner
+
 T = TypeVar("T")
 
 
@@ -36,6 +38,7 @@ def until_somebody_waits(engine: Engine) -> None:
     pause = Event()
     with engine.connect() as connection:
         for _ in range(1000):
+            as_owner(connection)  # others do not see what a session does
             if connection.execute(waiting).scalar_one():
                 return
             connection.rollback()

@@ -32,7 +32,11 @@ def everything(live: Live) -> tuple[str, dict[str, str]]:
         assert claim
         assert fund
         person = accounts.create(session, name="全能", phone="13911111111", password=None)
-        places = {Role.SITE_MANAGER: booking.site_id, Role.SYSTEM_ADMIN: None}
+        places = {
+            Role.SITE_MANAGER: booking.site_id,
+            Role.SYSTEM_ADMIN: None,
+            Role.SECURITY_ADMIN: None,
+        }
         for role in Role:
             if role == Role.SITE_MANAGER:
                 accounts.grant(session, account_id=person.id, role=role, site_id=booking.site_id)

@@ -5,6 +5,8 @@ from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
 from app import models  # noqa: F401  # registers the tables
+from app.db import SERVICE
+from tests.conftest import as_owner
 
 DEFINITIONS = text("""
     SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
@@ -15,6 +17,15 @@ DEFINITIONS = text("""
     SELECT format('%s.%s %s %s %s', table_name, column_name, udt_name, is_nullable, column_default)
     FROM information_schema.columns WHERE table_schema = 'public'
     UNION ALL
+    SELECT format('%s may %s %s', grantee, privilege_type, table_name)
+    FROM information_schema.role_table_grants
+    WHERE grantee = 'party_map_service' AND table_schema = 'public'
+    AND table_name NOT IN ('geometry_columns', 'geography_columns', 'spatial_ref_sys')
+    UNION ALL
+    SELECT format('%s may %s %s', grantee, privilege_type, routine_name)
+    FROM information_schema.role_routine_grants
+    WHERE routine_schema = 'public' AND routine_name LIKE 'audit%' AND grantee <> grantor
+    UNION ALL
     SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL
     SELECT pg_get_functiondef(p.oid) FROM pg_proc p
@@ -22,7 +33,19 @@ DEFINITIONS = text("""
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
 """)
 
+FUNCTIONS = text("""
+    SELECT p.oid::regprocedure FROM pg_proc p
+    WHERE pronamespace = 'public'::regnamespace
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = p.oid AND deptype = 'e')
+""")
+
 FAULTS = {
+    "a right too many": "GRANT DELETE ON audit_event TO party_map_service",
+    "a column nobody masks": (
+        "DROP TRIGGER account_audit ON account;"
+        "CREATE CONSTRAINT TRIGGER account_audit AFTER INSERT OR UPDATE OR DELETE ON account"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('', '')"
+    ),
     "a check that lost its bound": (
         "ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check,"
         " ADD CONSTRAINT venue_session_people_fit_check CHECK (people_held >= 0)"
@@ -51,10 +74,15 @@ def definitions(engine: Engine) -> set[str]:
 @pytest.fixture
 def declared(own_engine: Engine) -> Engine:
     """A database built from the models alone."""
-    SQLModel.metadata.drop_all(own_engine)
     with own_engine.begin() as connection:
-        connection.execute(text("DROP FUNCTION append_only(), uuid7()"))
-    SQLModel.metadata.create_all(own_engine)
+        as_owner(connection)
+        for function in connection.scalars(FUNCTIONS).all():
+            connection.execute(text(f"DROP FUNCTION {function} CASCADE"))
+        connection.execute(
+            text(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM {SERVICE}")
+        )
+        SQLModel.metadata.drop_all(connection)
+        SQLModel.metadata.create_all(connection)
     return own_engine
 
 
@@ -67,5 +95,6 @@ def test_a_seeded_difference_is_found(
     own_engine: Engine, shared_engine: Engine, fault: str
 ) -> None:
     with own_engine.begin() as connection:
+        as_owner(connection)
         connection.execute(text(fault))
     assert definitions(own_engine) != definitions(shared_engine)

@@ -13,7 +13,7 @@ from app.api.deps import ActorDep, NowDep, SessionDep
 from app.api.problems import problems, tell
 from app.errors import Unauthenticated
 from app.models import Account, Role
-from app.services import accounts, privacy, tokens
+from app.services import accounts, tokens
 
 router = APIRouter(tags=["auth"])
 
@@ -167,7 +167,7 @@ def get_me(actor: ActorDep, session: SessionDep, now: NowDep) -> Me:
     return Me(
         id=account.id,
         name=account.name,
-        phone_masked=privacy.mask(privacy.unseal(account.phone_sealed)),
+        phone_masked=accounts.phone_masked(account) or "",
         grants=_grants(session, actor, now),
     )
 

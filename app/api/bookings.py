@@ -182,7 +182,9 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         people_attended=view.visit.people_attended if view.visit else None,
         purpose=Purpose(booking.purpose),
         contact_name=booking.contact_name if needed else None,
-        contact_phone=privacy.unseal(booking.contact_phone_sealed) if needed else None,
+        contact_phone=privacy.unseal(booking.contact_phone_sealed)
+        if needed and booking.contact_phone_sealed
+        else None,
         note=booking.note if needed else None,
         respond_by=booking.respond_by,
         escalated_at=booking.escalated_at,

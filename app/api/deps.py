@@ -9,16 +9,18 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+import structlog
+from fastapi import Depends, Header, Query, Request
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BeforeValidator, StringConstraints
 from sqlmodel import Session
 
 from app import clock
 from app.errors import Malformed, Unauthenticated
-from app.services import access, tokens
+from app.services import access, audit, tokens
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+ACTOR = "actor"
 BEARER = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
 
 
@@ -26,6 +28,16 @@ def get_session(request: Request) -> Iterator[Session]:
     """Give one transaction per request: committed if the endpoint returns, else rolled back."""
     with Session(request.app.state.engine) as session, session.begin():
         yield session
+        if audit.is_owed(session):
+            audit.sign(session, actor=session.info.get(ACTOR), by=by(request))
+
+
+def by(request: Request) -> audit.By:
+    """Say where a request comes from."""
+    return audit.By(
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        address=request.client.host if request.client else None,
+    )
 
 
 async def get_now() -> datetime:
@@ -46,7 +58,10 @@ def get_actor(token: TokenDep, session: SessionDep, now: NowDep) -> access.Actor
     """
     if token is None:
         raise Unauthenticated
-    return access.load(session, account_id=tokens.read_access(token, now), now=now)
+    claims = tokens.read_access(token, now)
+    actor = access.load(session, account_id=claims.account_id, issued_at=claims.issued_at, now=now)
+    session.info[ACTOR] = actor
+    return actor
 
 
 def get_visitor(token: TokenDep, session: SessionDep, now: NowDep) -> access.Actor | None:
@@ -78,6 +93,23 @@ Line = Annotated[
 """Text of one line, not empty."""
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]*$")]
 """Text of any number of lines."""
+
+
+def get_version(
+    if_match: Annotated[
+        str,
+        Header(
+            alias="If-Match",
+            pattern=r'^(W/)?"?\d{1,9}"?$',
+            description="The `version` that was read; another one by now answers 412",
+        ),
+    ],
+) -> int:
+    """Give the version that a change was made to."""
+    return int(if_match.removeprefix("W/").strip('"'))
+
+
+VersionDep = Annotated[int, Depends(get_version)]
 
 
 class CursorUnreadable(Malformed):

@@ -21,6 +21,9 @@ from app.errors import (
     Forbidden,
     Malformed,
     NotFound,
+    Stale,
+    TooLarge,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -31,6 +34,9 @@ STATUS: dict[type[DomainError], int] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    Stale: 412,
+    TooLarge: 413,
+    TooMany: 429,
     Unavailable: 503,
 }
 HEADERS: dict[int, dict[str, str]] = {
@@ -118,7 +124,9 @@ def tell(request: Request, error: DomainError) -> JSONResponse:
     """Answer with the error's own name, title and facts, in the reader's language."""
     status, language = status_of(type(error)), language_of(request)
     title, detail = error.title(language), error.detail(language)
-    headers = HEADERS.get(status, {})
+    headers = dict(HEADERS.get(status, {}))
+    if wait := error.facts.get("retry_after_seconds"):
+        headers["Retry-After"] = str(wait)
     return _answer(status, error.slug(), title, detail, headers, **error.facts)
 
 

@@ -109,7 +109,9 @@ def listed(session: Session) -> list[DemoAccount]:
         .order_by(col(Grant.id))
     ).all()
     national = [
-        (privacy.unseal(account.phone_sealed)[-11:], account, grant) for account, grant in rows
+        (privacy.unseal(account.phone_sealed)[-11:], account, grant)
+        for account, grant in rows
+        if account.phone_sealed
     ]
     roles = list(Role)
     shown = [

@@ -1,6 +1,7 @@
 """All tables; importing this package registers them."""
 
-from app.models.account import Account, Grant, RefreshToken, Role
+from app.models.account import OFFICES_APART, Account, Grant, RefreshToken, Role
+from app.models.audit import DEPLOYMENT, AuditChain, AuditEvent
 from app.models.base import MOST_PEOPLE
 from app.models.booking import (
     HOLDING,
@@ -29,27 +30,35 @@ from app.models.fund import (
 )
 from app.models.holiday import Holiday
 from app.models.idempotency import IdempotencyKey
+from app.models.identity import Identity, OidcLogin, Provider
 from app.models.job_run import JobRun
 from app.models.notification import Notification
+from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, ApprovalMode, Policy
+from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
+from app.models.throttle import LoginThrottle, RateCounter
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
 from app.models.visit import Means, Review, Visit
 
 __all__ = [
     "ACCOUNTS",
+    "DEPLOYMENT",
     "GROUPS_FIT",
     "HOLDING",
     "MOST_LEAD_DAYS",
     "MOST_PEOPLE",
     "NOT_OVERDRAWN",
     "NO_OVERLAP",
+    "OFFICES_APART",
     "PATHS",
     "PEOPLE_FIT",
     "Account",
     "ApprovalMode",
+    "AuditChain",
+    "AuditEvent",
     "Booking",
     "BookingEvent",
     "BookingProgramme",
@@ -69,19 +78,27 @@ __all__ = [
     "Grant",
     "Holiday",
     "IdempotencyKey",
+    "Identity",
     "JobRun",
     "LedgerEntry",
+    "LoginThrottle",
     "Means",
     "Notification",
+    "OidcLogin",
     "OnHoliday",
+    "OneTimeCode",
     "OpeningRule",
     "Organisation",
     "OrganisationKind",
     "Policy",
     "Programme",
     "ProgrammeKind",
+    "Provider",
     "Purpose",
+    "RateCounter",
     "RefreshToken",
+    "Registration",
+    "RegistrationStatus",
     "Review",
     "Role",
     "Sector",

@@ -12,6 +12,8 @@ from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
 
+from app.db import SERVICE
+
 SQLModel.metadata.naming_convention = {
     "pk": "%(table_name)s_pkey",
     "fk": "%(table_name)s_%(column_0_name)s_fkey",
@@ -86,10 +88,30 @@ def _ddl(statement: str) -> DDL:
     return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
 
 
-FUNCTIONS = (UUID7, APPEND_ONLY)
+SERVICE_ROLE = f"""\
+DO $$ BEGIN
+    CREATE ROLE {SERVICE} NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; -- another database has made it
+END $$"""
+SERVICE_MEMBER = f"""\
+DO $$ BEGIN
+    IF NOT pg_has_role(current_user, '{SERVICE}', 'MEMBER') THEN
+        EXECUTE 'GRANT {SERVICE} TO ' || quote_ident(current_user);
+    END IF;
+END $$"""
+SERVICE_RIGHTS = (
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
+    f" TO {SERVICE}"
+)
 
-for _function in FUNCTIONS:
-    event.listen(SQLModel.metadata, "before_create", _ddl(_function))
+
+def ddl(statement: str) -> DDL:
+    """Return the statement as it is, percent signs and all."""
+    return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+
+
+for _statement in (UUID7, APPEND_ONLY, SERVICE_ROLE, SERVICE_MEMBER, SERVICE_RIGHTS):
+    event.listen(SQLModel.metadata, "before_create", ddl(_statement))
 
 
 def append_only_trigger(table: str) -> str:
@@ -101,6 +123,8 @@ def append_only_trigger(table: str) -> str:
 
 
 def make_append_only(model: type[SQLModel]) -> None:
-    """Hang the trigger on the table whenever metadata creates it."""
+    """Forbid it by trigger, for everybody, and by privilege, for the service."""
     table = SQLModel.metadata.tables[str(model.__tablename__)]
-    event.listen(table, "after_create", _ddl(append_only_trigger(table.name)))
+    event.listen(table, "after_create", ddl(append_only_trigger(table.name)))
+    revoke = f"REVOKE UPDATE, DELETE ON {table.name} FROM {SERVICE}"
+    event.listen(table, "after_create", ddl(revoke))

@@ -68,7 +68,8 @@ class Booking(Row, table=True):
 
     `number` is what the public code is made of. `respond_by` is when a pending order goes on to
     the town (`escalated_at` is empty) or expires; `free_cancel_until` is the last instant of a
-    cancellation that does not count as late. `version` grows with every move.
+    cancellation that does not count as late. `version` grows with every move. The contact's phone
+    goes when they are erased.
     """
 
     __tablename__ = "booking"
@@ -107,7 +108,8 @@ class Booking(Row, table=True):
     people_expected: int
     purpose: str
     contact_name: str = Field(max_length=40)
-    contact_phone_sealed: bytes
+    contact_phone_hash: bytes | None = Field(default=None, index=True)
+    contact_phone_sealed: bytes | None = None
     note: str | None = Field(default=None, max_length=500)
     respond_by: datetime | None = Field(default=None, sa_type=Instant)
     escalated_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -55,6 +55,12 @@ class Organisation(Row, table=True):
         on_earth("location"),
         Index("organisation_path_idx", "path", postgresql_using="gist"),
         Index("organisation_parent_id_idx", "parent_id"),
+        Index(
+            "organisation_name_idx",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+        ),
         Index("organisation_district_id_kind_idx", "district_id", "kind"),
     )
 
@@ -69,6 +75,7 @@ class Organisation(Row, table=True):
     member_count: int = 0
     outside: bool = False
     active: bool = True
+    version: int = 1
     location: WKBElement | None = Field(
         default=None, sa_column=Column(wgs84_point(), nullable=True)
     )

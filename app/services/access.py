@@ -1,7 +1,7 @@
 """Who is asking, and where their roles reach."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -36,11 +36,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Actor:
-    """A signed-in person and their grants in force."""
+    """A signed-in person and their grants in force; `exercised` are the roles made use of."""
 
     account_id: UUID
     name: str
     grants: tuple[Held, ...]
+    exercised: list[Role] = field(default_factory=list, compare=False, repr=False)
 
     def organisations(self, *roles: Role) -> list[UUID]:
         """Return where the actor has one of `roles`."""
@@ -76,8 +77,19 @@ class Actor:
         Raises:
             NotInScope: they have none of them.
         """
-        if not any(g.role in roles for g in self.grants):
+        held = [g.role for g in self.grants if g.role in roles]
+        if not held:
             raise NotInScope(roles=[str(role) for role in roles])
+        self.act_as(held)
+
+    def act_as(self, roles: Iterable[Role]) -> None:
+        """Remember the roles that something was allowed to, for the audit log."""
+        self.exercised.extend(sorted(roles))
+
+    def acting_role(self) -> Role | None:
+        """Return the role of what was done last; failing that the only one, or none."""
+        held = {g.role for g in self.grants}
+        return self.exercised[-1] if self.exercised else held.pop() if len(held) == 1 else None
 
 
 def is_below(path: str, root: str) -> bool:
@@ -85,18 +97,28 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root}.")
 
 
-def load(session: Session, *, account_id: UUID, now: datetime) -> Actor:
+def load(
+    session: Session, *, account_id: UUID, now: datetime, issued_at: datetime | None = None
+) -> Actor:
     """Return the actor an access token names, with the grants in force at `now`.
 
+    Args:
+        session: open transaction.
+        account_id: the token's.
+        now: the present instant, aware.
+        issued_at: the token's, aware; None where there is no token.
+
     Raises:
-        Unauthenticated: the account is gone or not active.
+        Unauthenticated: the account is gone or not active, or its logins were ended since.
     """
+    since = col(Account.logins_since)
+    not_ended = or_(since.is_(None), since <= (issued_at or now))
     in_force = or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > now)
     rows = session.exec(
         select(Account.name, Grant, Organisation.path)
         .outerjoin(Grant, and_(col(Grant.account_id) == Account.id, in_force))
         .outerjoin(Organisation, col(Organisation.id) == Grant.organisation_id)
-        .where(Account.id == account_id, col(Account.active))
+        .where(Account.id == account_id, col(Account.active), not_ended)
     ).all()
     if not rows:
         raise Unauthenticated

@@ -128,6 +128,12 @@ def grant(
     return given
 
 
+def phone_masked(account: Account) -> str | None:
+    """Return the number as all but its owner may see it; None for an erased person."""
+    sealed = account.phone_sealed
+    return None if sealed is None else privacy.mask(privacy.unseal(sealed))
+
+
 def grants_of(session: Session, *, account_id: UUID, now: datetime) -> list[Granted]:
     """Return what a person holds at the aware instant `now`, in the order it was given."""
     rows = session.exec(

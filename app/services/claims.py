@@ -257,6 +257,7 @@ def move(
     fund = session.get_one(Fund, claim.fund_id)
     if not _may(actor, claim, fund.organisation_id, wanted.role):
         raise NotInScope(roles=[str(wanted.role)])
+    actor.act_as([wanted.role])
     if claim.status not in wanted.sources:
         raise ClaimStateConflict(current_status=claim.status, allowed_moves=moves_from(claim))
     claim.status = wanted.target

@@ -83,6 +83,7 @@ def move(
     allowed = allowed_moves(booking, roles, now)
     if name not in allowed:
         _refuse(booking, roles, name, allowed, now)
+    actor.act_as(roles & _makers(booking, name))
     asked = Asked(
         actor_id=actor.account_id,
         by_branch=Role.ORGANISER in roles,
@@ -97,12 +98,16 @@ def move(
 def _refuse(
     booking: Booking, roles: frozenset[Role], name: str, allowed: list[str], now: datetime
 ) -> NoReturn:
-    move = MOVES[name]
     status = status_at(booking, now)
-    makers = move.roles | (move.stand_ins if booking.escalated_at else frozenset())
+    makers = _makers(booking, name)
     if not roles & makers:
         raise NotInScope(roles=sorted(makers))
     raise BookingStateConflict(current_status=status, allowed_moves=allowed)
+
+
+def _makers(booking: Booking, name: str) -> frozenset[Role]:
+    move = MOVES[name]
+    return move.roles | (move.stand_ins if booking.escalated_at else frozenset())
 
 
 def _approve(session: Session, booking: Booking, asked: Asked) -> None:

@@ -171,6 +171,7 @@ def order(session: Session, *, actor: Actor, wanted: Wanted, now: datetime) -> B
     branch = organisations.get(session, actor=actor, organisation_id=wanted.organisation_id)
     if branch.id not in actor.organisations(Role.ORGANISER):
         raise NotInScope(roles=[str(Role.ORGANISER)])
+    actor.act_as([Role.ORGANISER])
     asked = _gather(session, wanted=wanted, branch=branch, now=now)
     refusal = _judge(asked)
     ids = [slot.id for slot in asked.slots]
@@ -307,6 +308,7 @@ def _write(session: Session, asked: Asked, actor: Actor) -> Booking:
         people_expected=wanted.people_expected,
         purpose=wanted.purpose,
         contact_name=wanted.contact_name,
+        contact_phone_hash=privacy.fingerprint(wanted.contact_phone),
         contact_phone_sealed=privacy.seal(privacy.normalise(wanted.contact_phone)),
         note=wanted.note,
         respond_by=steps.answer_due(asked.days, policy, slots[0].starts_at, asked.now),

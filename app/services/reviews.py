@@ -55,6 +55,11 @@ def write(
     booking = bookings.get(session, actor=actor, booking_id=booking_id)
     if booking.organisation_id not in actor.organisations(*REVIEWERS):
         raise NotInScope(roles=sorted(REVIEWERS))
+    actor.act_as(
+        {g.role for g in actor.grants if g.organisation_id == booking.organisation_id}.intersection(
+            REVIEWERS
+        )
+    )
     status = status_at(booking, now)
     if status != BookingStatus.COMPLETED:
         raise NotYetCompleted(current_status=status)

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import jwt
@@ -77,8 +77,26 @@ def revoke(session: Session, *, refresh_token: str, now: datetime) -> None:
         _end(session, family_id=link.family_id, now=now)
 
 
-def read_access(token: str, now: datetime) -> UUID:
-    """Return the account an access token was issued to.
+def end_all(session: Session, *, account_id: UUID, now: datetime) -> None:
+    """End every login of a person, access tokens included, as when their password changes."""
+    session.get_one(Account, account_id).logins_since = now
+    session.exec(
+        update(RefreshToken)
+        .where(col(RefreshToken.account_id) == account_id, col(RefreshToken.revoked_at).is_(None))
+        .values(revoked_at=now)
+    )
+
+
+@dataclass(frozen=True)
+class Issued:
+    """Whom an access token was issued to, and when."""
+
+    account_id: UUID
+    issued_at: datetime
+
+
+def read_access(token: str, now: datetime) -> Issued:
+    """Return whom an access token was issued to.
 
     Args:
         token: as sent.
@@ -94,18 +112,19 @@ def read_access(token: str, now: datetime) -> UUID:
             algorithms=[ALGORITHM],
             audience=AUDIENCE,
             options={
-                "require": ["sub", "exp"],
+                "require": ["sub", "exp", "iat"],
                 "verify_exp": False,
                 "verify_iat": False,
                 "verify_nbf": False,
             },
         )
         account_id, expires = UUID(claims["sub"]), float(claims["exp"])
-    except (jwt.PyJWTError, ValueError, TypeError) as exc:
+        issued_at = datetime.fromtimestamp(float(claims["iat"]), UTC)
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as exc:
         raise InvalidToken from exc
     if expires <= now.timestamp():
         raise InvalidToken
-    return account_id
+    return Issued(account_id, issued_at)
 
 
 def forget_expired(session: Session, now: datetime) -> int:
@@ -152,7 +171,8 @@ def _next_link(
 
 
 def _signed(account_id: UUID, now: datetime, until: datetime) -> str:
-    claims = {"sub": str(account_id), "aud": AUDIENCE, "iat": now, "exp": until}
+    # To the microsecond, for it is compared with the instant at which all logins were ended.
+    claims = {"sub": str(account_id), "aud": AUDIENCE, "iat": now.timestamp(), "exp": until}
     return jwt.encode(claims, _key(), ALGORITHM)
 
 

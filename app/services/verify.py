@@ -102,6 +102,29 @@ CHECKS: dict[str, str] = {
         SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
         LEFT JOIN claim_line l ON l.booking_id = b.id
         WHERE s.committed_fen > 0 AND b.starts_at < :unclaimed AND l.booking_id IS NULL""",
+    "an organisation does not hang where its parent is": """
+        SELECT o.id FROM organisation o LEFT JOIN organisation p ON p.id = o.parent_id
+        WHERE o.path IS DISTINCT FROM
+            (coalesce(p.path::text || '.', '') || replace(o.id::text, '-', ''))::ltree
+        OR (p.id IS NOT NULL AND o.district_id <> p.district_id)""",
+    "the audit log was changed": """
+        SELECT e.district_id || ' ' || e.number FROM (
+            SELECT *, lag(hash) OVER (PARTITION BY district_id ORDER BY number) AS previous
+            FROM audit_event) e
+        LEFT JOIN audit_chain c USING (district_id)
+        WHERE e.hash IS DISTINCT FROM audit_digest(
+            coalesce(e.previous, c.forgotten_hash),
+            audit_facts(e.id, e.district_id, e.number, e.at, e.actor_id, e.actor_role, e.request_id,
+                e.address, e.login, e.action, e.noun, e.row_id, e.before, e.after))""",
+    "the audit log has a gap": """
+        SELECT c.district_id || ' ' || c.last_number FROM audit_chain c LEFT JOIN (
+            SELECT district_id, count(*) AS events, min(number) AS first, max(number) AS last,
+                   (array_agg(hash ORDER BY number DESC))[1] AS head
+            FROM audit_event GROUP BY district_id) e USING (district_id)
+        WHERE (coalesce(e.first, c.forgotten + 1), coalesce(e.last, c.forgotten),
+               coalesce(e.events, 0), coalesce(e.head, c.forgotten_hash))
+            IS DISTINCT FROM
+            (c.forgotten + 1, c.last_number, c.last_number - c.forgotten, c.last_hash)""",
     "a message that is due was not delivered": """
         SELECT id FROM notification WHERE delivered_at IS NULL AND due_at < :late""",
 }

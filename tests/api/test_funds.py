@@ -66,6 +66,7 @@ def test_a_fund_is_seen_by_its_keepers_and_overseers(
         Role.SITE_MANAGER: world.site,
         Role.TOWN_STAFF: world.town,
         Role.SYSTEM_ADMIN: None,
+        Role.SECURITY_ADMIN: None,
     }
     account = make_account(session, role, at=places.get(role, world.district))
     headers = signed_in(session, account)

@@ -73,7 +73,12 @@ OVERSEERS = {Role.TOWN_STAFF, Role.DISTRICT_STAFF, Role.AUDITOR}
 def test_it_is_for_overseers(
     client: TestClient, session: Session, world: World, role: Role
 ) -> None:
-    places = {Role.SITE_MANAGER: world.site, Role.TOWN_STAFF: world.town, Role.SYSTEM_ADMIN: None}
+    places = {
+        Role.SITE_MANAGER: world.site,
+        Role.TOWN_STAFF: world.town,
+        Role.SYSTEM_ADMIN: None,
+        Role.SECURITY_ADMIN: None,
+    }
     account = make_account(session, role, at=places.get(role, world.district))
     reply = client.get(PATH, headers=signed_in(session, account))
     if role in OVERSEERS:

@@ -49,6 +49,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> type[Counting]:
 
 def test_what_is_kept_shows_neither_phone_nor_password(account: Account) -> None:
     assert account.password_hash
+    assert account.phone_hash
+    assert account.phone_sealed
     assert account.password_hash.startswith("$argon2id$")
     kept = account.phone_hash + account.phone_sealed + account.password_hash.encode()
     assert PHONE.encode() not in kept
@@ -156,7 +158,7 @@ def test_grants_in_force_are_told_with_their_places(
 ) -> None:
     second = timedelta(seconds=1)
     for role, ends_at in (
-        (Role.AUDITOR, None),
+        (Role.FUND_APPROVER, None),
         (Role.DISTRICT_STAFF, NOW + second),
         (Role.FUND_OFFICER, NOW),
     ):
@@ -171,7 +173,7 @@ def test_grants_in_force_are_told_with_their_places(
     place = accounts.Place(district.id, "示例区委")
     told = accounts.grants_of(session, account_id=account.id, now=NOW)
     assert [(g.role, g.organisation, g.site) for g in told] == [
-        (Role.AUDITOR, place, None),
+        (Role.FUND_APPROVER, place, None),
         (Role.DISTRICT_STAFF, place, None),
         (Role.SYSTEM_ADMIN, None, None),
     ]

@@ -28,7 +28,7 @@ from app.services.claims import (
     ReviewerApproves,
     draft_month,
 )
-from tests.conftest import NOW
+from tests.conftest import NOW, as_owner
 from tests.makers import (
     HOUR,
     IN_A_WEEK,
@@ -224,6 +224,7 @@ def make_somebody(session: Session, world: World, role: Role | None) -> Account:
         Role.MEMBER: world.branch,
         Role.TOWN_STAFF: world.town,
         Role.SYSTEM_ADMIN: None,
+        Role.SECURITY_ADMIN: None,
     }
     return make_account(session, role, at=places.get(role, world.district) if role else None)
 
@@ -304,6 +305,7 @@ def test_without_the_constraint_they_could(session: Session, world: World, claim
     both = make_all_in_one(session, world)
     move(session, world.manager, claim, "submit")
     move(session, both, claim, "review")
+    as_owner(session)
     session.connection().execute(
         text("ALTER TABLE claim DROP CONSTRAINT claim_reviewer_is_not_approver_check")
     )

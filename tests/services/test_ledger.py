@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session, col, select
 from uuid_utils.compat import uuid7
 
 from app.models import ACCOUNTS, NOT_OVERDRAWN, EntryKind, Fund, FundAccount, LedgerEntry
 from app.services import ledger
 from app.services.ledger import FundExhausted, FundNotFound
+from tests.conftest import as_owner
 from tests.makers import make_fund, make_organisation
 from tests.races import at_once
 
@@ -153,6 +154,9 @@ CHANGES = (
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_written_stays(session: Session, fund: Fund, change: str) -> None:
     post(session, fund.id, K.APPROPRIATE, 100)
+    with pytest.raises(ProgrammingError, match="permission denied"), session.begin_nested():
+        session.connection().execute(text(change))
+    as_owner(session)
     with pytest.raises(IntegrityError, match="ledger_entry is append-only"), session.begin_nested():
         session.connection().execute(text(change))
     session.connection().execute(text("ALTER TABLE ledger_entry DISABLE TRIGGER USER"))

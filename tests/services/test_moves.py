@@ -150,6 +150,7 @@ def test_each_move_is_made_by_its_roles_and_no_other(
         Role.MEMBER: world.branch,
         Role.TOWN_STAFF: world.town,
         Role.SYSTEM_ADMIN: None,
+        Role.SECURITY_ADMIN: None,
     }
     at = place.get(role, world.district) if role else None
     who = make_account(session, role, at=at)

@@ -16,7 +16,7 @@ from app.models import Account, Booking, Notification, Role
 from app.services import notifications, steps
 from app.services.messages import TEMPLATES, Kind, written
 from app.services.notifications import deliver_due, mark_read, unread
-from tests.conftest import NOW
+from tests.conftest import NOW, as_owner
 from tests.makers import (
     World,
     make_account,
@@ -73,6 +73,7 @@ def test_another_kind_or_another_time_is_another_reason(
 def test_without_the_constraint_one_reason_could_be_told_twice(
     session: Session, world: World, booking: Booking
 ) -> None:
+    as_owner(session)
     session.connection().execute(
         text(
             "ALTER TABLE notification DROP CONSTRAINT notification_once,"

@@ -20,7 +20,7 @@ from app.models import (
 )
 from app.services import claims, idempotency, notifications, reviews, verify
 from app.services.idempotency import Answer
-from tests.conftest import NOW, database, plain
+from tests.conftest import NOW, as_owner, database, plain
 from tests.makers import (
     IN_A_WEEK,
     World,
@@ -39,6 +39,32 @@ DAY = timedelta(days=1)
 LATER = NOW + 30 * DAY
 
 FAULTS: dict[str, list[str]] = {
+    "an organisation does not hang where its parent is": [
+        "UPDATE organisation SET path = subpath(path, 1) WHERE kind = 'branch'",
+    ],
+    "the audit log was changed": [
+        "UPDATE audit_event SET actor_role = 'auditor' WHERE number = 7",
+        "UPDATE audit_event SET at = at + interval '1 us' WHERE number = 7",
+        "UPDATE audit_event SET after = after || '{\"x\": 1}' WHERE number = 1",
+        "UPDATE audit_event SET hash = sha256(hash) WHERE number = 7",
+        "DELETE FROM audit_event WHERE number = 7",
+        "DELETE FROM audit_event WHERE number = 1",
+        """DROP INDEX audit_event_district_id_number_key;
+        UPDATE audit_event SET number = 5 - number WHERE number IN (2, 3)""",
+        """INSERT INTO audit_event
+        SELECT uuid7(), district_id, number + 1, at, actor_id, actor_role, request_id, address,
+            login, action, noun, row_id, before, after, hash
+        FROM audit_event ORDER BY number DESC LIMIT 1""",
+        "UPDATE audit_chain SET forgotten_hash = 'x'",
+    ],
+    "the audit log has a gap": [
+        "DELETE FROM audit_event WHERE number = 7",
+        "DELETE FROM audit_event WHERE number = (SELECT max(number) FROM audit_event)",
+        "DELETE FROM audit_event",
+        "UPDATE audit_chain SET last_number = last_number + 1",
+        "UPDATE audit_chain SET last_hash = 'x'",
+        "UPDATE audit_chain SET forgotten = 1",
+    ],
     "two sessions of a venue overlap": [
         """ALTER TABLE venue_session DROP CONSTRAINT venue_session_no_overlap;
         INSERT INTO venue_session
@@ -240,7 +266,9 @@ def found(session: Session, now: datetime = LATER) -> set[str]:
 
 
 def run(session: Session, statements: str) -> int:
-    """Run them one by one; return how many rows the last one touched."""
+    """Run them one by one as the owner; return how many rows the last one touched."""
+    as_owner(session)
+    session.connection().exec_driver_sql("ALTER TABLE audit_event DISABLE TRIGGER USER")
     results = [session.connection().exec_driver_sql(each) for each in statements.split(";")]
     return results[-1].rowcount
 
