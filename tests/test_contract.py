@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 
 from app import clock
 from app.models import Booking, Claim, Fund, Role
-from app.services import accounts, tokens
+from app.services import accounts, grants, tokens
 from tests.live import Live
 
 EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "8")
@@ -35,15 +35,15 @@ def everything(live: Live) -> tuple[str, dict[str, str]]:
         # Of the three offices one person may hold but one.
         for role in (role for role in Role if role not in {Role.SECURITY_ADMIN, Role.AUDITOR}):
             if role == Role.SITE_MANAGER:
-                accounts.grant(session, account_id=person.id, role=role, site_id=booking.site_id)
+                grants.grant(session, account_id=person.id, role=role, site_id=booking.site_id)
             elif role in {Role.ORGANISER, Role.MEMBER}:
                 at = booking.organisation_id
-                accounts.grant(session, account_id=person.id, role=role, organisation_id=at)
+                grants.grant(session, account_id=person.id, role=role, organisation_id=at)
             elif role == Role.SYSTEM_ADMIN:
-                accounts.grant(session, account_id=person.id, role=role)
+                grants.grant(session, account_id=person.id, role=role)
             else:
                 at = booking.district_id
-                accounts.grant(session, account_id=person.id, role=role, organisation_id=at)
+                grants.grant(session, account_id=person.id, role=role, organisation_id=at)
         token = tokens.issue(session, account_id=person.id, now=clock.now()).access_token
         ids = {
             "booking_id": booking.id,

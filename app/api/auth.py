@@ -13,7 +13,7 @@ from app.api.deps import ActorDep, NowDep, SessionDep
 from app.api.problems import problems, tell
 from app.errors import Unauthenticated
 from app.models import Account, Role
-from app.services import accounts, tokens
+from app.services import accounts, grants, tokens
 
 router = APIRouter(tags=["auth"])
 
@@ -181,7 +181,7 @@ def list_my_grants(actor: ActorDep, session: SessionDep, now: NowDep) -> Grants:
 
 
 def _grants(session: Session, actor: ActorDep, now: NowDep) -> list[GrantPublic]:
-    held = accounts.grants_of(session, account_id=actor.account_id, now=now)
+    held = grants.grants_of(session, account_id=actor.account_id, now=now)
     return [GrantPublic.model_validate(grant) for grant in held]
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from app.models import Account, Grant, Organisation, Role, Site
-from app.services import accounts, privacy
+from app.services import accounts, grants, privacy
 
 _RANGE = "1380000"
 _MANY = 10_000
@@ -77,7 +77,7 @@ class Directory:
         site: Site | None = None,
     ) -> None:
         """Give somebody a role."""
-        accounts.grant(
+        grants.grant(
             session,
             account_id=person.account_id,
             role=role,

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.api import deps
 from app.main import create_app
 from app.models import Account, OrganisationKind, Role
-from app.services import accounts, organisations
+from app.services import accounts, grants, organisations
 from app.settings import Env, Settings
 from tests.conftest import NOW
 
@@ -24,7 +24,7 @@ def make_account(session: Session) -> Account:
     district = organisations.create(
         session, name="示例区委", code="D1", kind=OrganisationKind.DISTRICT, parent=None
     )
-    accounts.grant(session, account_id=account.id, role=Role.AUDITOR, organisation_id=district.id)
+    grants.grant(session, account_id=account.id, role=Role.AUDITOR, organisation_id=district.id)
     return account
 
 

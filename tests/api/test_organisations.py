@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import Session
 
 from app.models import Organisation, OrganisationKind, Role, Sector
-from app.services import accounts, organisations, tokens
+from app.services import accounts, grants, organisations, tokens
 from app.services.organisations import Sapling
 from tests.conftest import NOW
 
@@ -49,7 +49,7 @@ def make_town(session: Session) -> Town:
         ],
     )
     account = accounts.create(session, name="李四", phone="13800001234", password=None)
-    accounts.grant(session, account_id=account.id, role=Role.TOWN_STAFF, organisation_id=town.id)
+    grants.grant(session, account_id=account.id, role=Role.TOWN_STAFF, organisation_id=town.id)
     pair = tokens.issue(session, account_id=account.id, now=NOW)
     return Town(town, branches, elsewhere, {"Authorization": f"Bearer {pair.access_token}"})
 

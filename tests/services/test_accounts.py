@@ -1,17 +1,13 @@
-"""Accounts, passwords and grants."""
-
-from datetime import timedelta
-from uuid import UUID
+"""Accounts and passwords."""
 
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlmodel import Session
 
-from app.models import Account, Organisation, OrganisationKind, Role
-from app.services import accounts, organisations, privacy
-from app.services.accounts import AlreadyGranted, PhoneTaken, ScopeUnfit, WrongCredentials
-from tests.conftest import NOW
+from app.models import Account
+from app.services import accounts, privacy
+from app.services.accounts import PhoneTaken, WrongCredentials
 
 PHONE = "13800001234"
 PASSWORD = "一个-long-passphrase"  # noqa: S105
@@ -20,13 +16,6 @@ PASSWORD = "一个-long-passphrase"  # noqa: S105
 @pytest.fixture
 def account(session: Session) -> Account:
     return accounts.create(session, name="张三", phone=PHONE, password=PASSWORD)
-
-
-@pytest.fixture
-def district(session: Session) -> Organisation:
-    return organisations.create(
-        session, name="示例区委", code="D1", kind=OrganisationKind.DISTRICT, parent=None
-    )
 
 
 class Counting(Argon2Hasher):
@@ -129,51 +118,3 @@ def test_a_phone_has_one_account_however_it_is_spelt(session: Session, account: 
 def test_an_account_needs_a_phone(session: Session) -> None:
     with pytest.raises(privacy.InvalidPhone):
         accounts.create(session, name="李四", phone="12", password=None)
-
-
-def test_a_grant_is_given_once(session: Session, account: Account, district: Organisation) -> None:
-    def give(role: Role) -> None:
-        accounts.grant(session, account_id=account.id, role=role, organisation_id=district.id)
-
-    give(Role.AUDITOR)
-    give(Role.DISTRICT_STAFF)
-    with pytest.raises(AlreadyGranted), session.begin_nested():
-        give(Role.AUDITOR)
-
-
-@pytest.mark.parametrize(
-    ("role", "somewhere"),
-    [(Role.SYSTEM_ADMIN, True), (Role.SITE_MANAGER, True), (Role.ORGANISER, False)],
-)
-def test_a_role_is_given_at_its_kind_of_place(
-    session: Session, account: Account, district: Organisation, role: Role, somewhere: bool
-) -> None:
-    place: UUID | None = district.id if somewhere else None
-    with pytest.raises(ScopeUnfit), session.begin_nested():
-        accounts.grant(session, account_id=account.id, role=role, organisation_id=place)
-
-
-def test_grants_in_force_are_told_with_their_places(
-    session: Session, account: Account, district: Organisation
-) -> None:
-    second = timedelta(seconds=1)
-    for role, ends_at in (
-        (Role.FUND_APPROVER, None),
-        (Role.DISTRICT_STAFF, NOW + second),
-        (Role.FUND_OFFICER, NOW),
-    ):
-        accounts.grant(
-            session,
-            account_id=account.id,
-            role=role,
-            organisation_id=district.id,
-            ends_at=ends_at,
-        )
-    accounts.grant(session, account_id=account.id, role=Role.SYSTEM_ADMIN)
-    place = accounts.Place(district.id, "示例区委")
-    told = accounts.grants_of(session, account_id=account.id, now=NOW)
-    assert [(g.role, g.organisation, g.site) for g in told] == [
-        (Role.FUND_APPROVER, place, None),
-        (Role.DISTRICT_STAFF, place, None),
-        (Role.SYSTEM_ADMIN, None, None),
-    ]
