@@ -122,6 +122,16 @@ def fingerprint(phone: str) -> bytes:
     return hmac.digest(_keys().fingerprint, normalise(phone).encode(), hashlib.sha256)
 
 
+def keyed_hash(purpose: str, value: bytes) -> bytes:
+    """Return 32 bytes that are equal for equal values of one purpose and useless without the key.
+
+    Args:
+        purpose: what the hash is for; equal values of two purposes give unlike hashes.
+        value: what nobody should be able to guess from the hash.
+    """
+    return hmac.digest(_keys().fingerprint, purpose.encode() + b"\0" + value, hashlib.sha256)
+
+
 def mask(phone: str) -> str:
     """Return a number that only its owner recognises: `138****1234`.
 
