@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, event, func, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -47,16 +47,13 @@ class AuditEvent(SQLModel, table=True):
 
     __tablename__ = "audit_event"
     __table_args__: Any = (
-        Index("audit_event_district_id_number_key", "district_id", "number", unique=True),
+        Index("audit_event_at_idx", "at", postgresql_using="brin"),
         Index("audit_event_noun_row_id_idx", "noun", "row_id"),
         Index("audit_event_actor_id_idx", "actor_id"),
     )
 
-    id: UUID = Field(
-        default=None, primary_key=True, sa_column_kwargs={"server_default": func.uuid7()}
-    )
-    district_id: UUID
-    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    district_id: UUID = Field(primary_key=True)
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     at: datetime = Field(sa_type=Instant)
     actor_id: UUID | None = None
     actor_role: str | None = None
@@ -80,12 +77,12 @@ $$"""
 
 FACTS = """\
 CREATE FUNCTION audit_facts(
-    id uuid, district_id uuid, number bigint, at timestamptz, actor_id uuid, actor_role text,
+    district_id uuid, number bigint, at timestamptz, actor_id uuid, actor_role text,
     request_id text, address text, login text, action text, noun text, row_id text,
     before jsonb, after jsonb
 ) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT jsonb_build_array(
-    id, district_id, number, extract(epoch FROM at), actor_id, actor_role,
+    district_id, number, extract(epoch FROM at), actor_id, actor_role,
     request_id, address, login, action, noun, row_id, before, after)
 $$"""
 
@@ -115,14 +112,14 @@ BEGIN
     INSERT INTO audit_chain (district_id) VALUES (district) ON CONFLICT DO NOTHING;
     SELECT * INTO chain FROM audit_chain c WHERE c.district_id = district FOR UPDATE;
     made := (
-        uuid7(), district, chain.last_number + 1, clock_timestamp(),
+        district, chain.last_number + 1, clock_timestamp(),
         nullif(current_setting('audit.actor_id', true), '')::uuid,
         nullif(current_setting('audit.actor_role', true), ''),
         nullif(current_setting('audit.request_id', true), ''),
         nullif(current_setting('audit.address', true), ''),
         session_user, action, noun, row_id, before, after, ''::bytea);
     made.hash := audit_digest(chain.last_hash, audit_facts(
-        made.id, made.district_id, made.number, made.at, made.actor_id, made.actor_role,
+        made.district_id, made.number, made.at, made.actor_id, made.actor_role,
         made.request_id, made.address, made.login, made.action, made.noun, made.row_id,
         made.before, made.after));
     INSERT INTO audit_event VALUES (made.*);

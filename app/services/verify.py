@@ -114,7 +114,7 @@ CHECKS: dict[str, str] = {
         LEFT JOIN audit_chain c USING (district_id)
         WHERE e.hash IS DISTINCT FROM audit_digest(
             coalesce(e.previous, c.forgotten_hash),
-            audit_facts(e.id, e.district_id, e.number, e.at, e.actor_id, e.actor_role, e.request_id,
+            audit_facts(e.district_id, e.number, e.at, e.actor_id, e.actor_role, e.request_id,
                 e.address, e.login, e.action, e.noun, e.row_id, e.before, e.after))""",
     "the audit log has a gap": """
         SELECT c.district_id || ' ' || c.last_number FROM audit_chain c LEFT JOIN (

@@ -31,12 +31,12 @@ $$"""
 
 FACTS = """\
 CREATE FUNCTION audit_facts(
-    id uuid, district_id uuid, number bigint, at timestamptz, actor_id uuid, actor_role text,
+    district_id uuid, number bigint, at timestamptz, actor_id uuid, actor_role text,
     request_id text, address text, login text, action text, noun text, row_id text,
     before jsonb, after jsonb
 ) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT jsonb_build_array(
-    id, district_id, number, extract(epoch FROM at), actor_id, actor_role,
+    district_id, number, extract(epoch FROM at), actor_id, actor_role,
     request_id, address, login, action, noun, row_id, before, after)
 $$"""
 
@@ -51,14 +51,14 @@ BEGIN
     INSERT INTO audit_chain (district_id) VALUES (district) ON CONFLICT DO NOTHING;
     SELECT * INTO chain FROM audit_chain c WHERE c.district_id = district FOR UPDATE;
     made := (
-        uuid7(), district, chain.last_number + 1, clock_timestamp(),
+        district, chain.last_number + 1, clock_timestamp(),
         nullif(current_setting('audit.actor_id', true), '')::uuid,
         nullif(current_setting('audit.actor_role', true), ''),
         nullif(current_setting('audit.request_id', true), ''),
         nullif(current_setting('audit.address', true), ''),
         session_user, action, noun, row_id, before, after, ''::bytea);
     made.hash := audit_digest(chain.last_hash, audit_facts(
-        made.id, made.district_id, made.number, made.at, made.actor_id, made.actor_role,
+        made.district_id, made.number, made.at, made.actor_id, made.actor_role,
         made.request_id, made.address, made.login, made.action, made.noun, made.row_id,
         made.before, made.after));
     INSERT INTO audit_event VALUES (made.*);
@@ -252,7 +252,6 @@ def upgrade() -> None:
     )
     op.create_table(
         "audit_event",
-        sa.Column("id", sa.Uuid(), server_default=sa.text("uuid7()"), nullable=False),
         sa.Column("district_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -267,11 +266,11 @@ def upgrade() -> None:
         sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("audit_event_pkey")),
+        sa.PrimaryKeyConstraint("district_id", "number", name=op.f("audit_event_pkey")),
     )
     op.create_index("audit_event_actor_id_idx", "audit_event", ["actor_id"], unique=False)
     op.create_index(
-        "audit_event_district_id_number_key", "audit_event", ["district_id", "number"], unique=True
+        "audit_event_at_idx", "audit_event", ["at"], unique=False, postgresql_using="brin"
     )
     op.create_index("audit_event_noun_row_id_idx", "audit_event", ["noun", "row_id"], unique=False)
     op.create_table(
@@ -533,7 +532,7 @@ def downgrade() -> None:
     op.drop_index("login_throttle_since_idx", table_name="login_throttle")
     op.drop_table("login_throttle")
     op.drop_index("audit_event_noun_row_id_idx", table_name="audit_event")
-    op.drop_index("audit_event_district_id_number_key", table_name="audit_event")
+    op.drop_index("audit_event_at_idx", table_name="audit_event", postgresql_using="brin")
     op.drop_index("audit_event_actor_id_idx", table_name="audit_event")
     op.drop_table("audit_event")
     op.drop_table("audit_chain")
@@ -542,7 +541,7 @@ def downgrade() -> None:
         " audit_note(uuid, text, text, text, jsonb),"
         " audit_write(uuid, text, text, text, jsonb, jsonb), audit_shown(text, jsonb, text[]),"
         " audit_district(jsonb), audit_digest(bytea, jsonb),"
-        " audit_facts(uuid, uuid, bigint, timestamptz, uuid, text, text, text, text, text, text,"
+        " audit_facts(uuid, bigint, timestamptz, uuid, text, text, text, text, text, text,"
         " text, jsonb, jsonb)"
     )
     op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {SERVICE}")

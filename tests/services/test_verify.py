@@ -49,10 +49,10 @@ FAULTS: dict[str, list[str]] = {
         "UPDATE audit_event SET hash = sha256(hash) WHERE number = 7",
         "DELETE FROM audit_event WHERE number = 7",
         "DELETE FROM audit_event WHERE number = 1",
-        """DROP INDEX audit_event_district_id_number_key;
+        """ALTER TABLE audit_event DROP CONSTRAINT audit_event_pkey;
         UPDATE audit_event SET number = 5 - number WHERE number IN (2, 3)""",
         """INSERT INTO audit_event
-        SELECT uuid7(), district_id, number + 1, at, actor_id, actor_role, request_id, address,
+        SELECT district_id, number + 1, at, actor_id, actor_role, request_id, address,
             login, action, noun, row_id, before, after, hash
         FROM audit_event ORDER BY number DESC LIMIT 1""",
         "UPDATE audit_chain SET forgotten_hash = 'x'",
