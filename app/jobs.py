@@ -22,7 +22,17 @@ from uuid_utils.compat import uuid7
 from app import clock, logs
 from app.db import create_engine
 from app.models import JobRun
-from app.services import claims, idempotency, notifications, overdue, policies, sessions, tokens
+from app.services import (
+    audit,
+    claims,
+    idempotency,
+    notifications,
+    overdue,
+    policies,
+    rates,
+    sessions,
+    tokens,
+)
 from app.services.calendar import local_date
 from app.settings import load
 
@@ -125,7 +135,9 @@ JOBS = (
     Job("mark-no-shows", 60, partial(_rows, overdue.missed)),
     Job("close-finished", 60, partial(_rows, overdue.finished)),
     Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
+    Job("forget-audit", 3600, partial(_daily, audit.forget_old)),
     Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
+    Job("forget-counts", 3600, partial(_whenever, rates.forget_old)),
     Job("forget-tokens", 3600, partial(_whenever, tokens.forget_expired)),
 )
 

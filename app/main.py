@@ -5,14 +5,18 @@ from sqlalchemy import Engine
 
 from app import logs
 from app.api import (
+    audit,
     auth,
     bookings,
     calendar,
     claims,
     config,
     contract,
+    edges,
     funds,
+    headers,
     health,
+    limits,
     moves,
     navigation,
     notifications,
@@ -26,9 +30,9 @@ from app.api import (
     statistics,
 )
 from app.api import map as district_map
-from app.api.middleware import RequestId, Turns
 from app.db import create_engine
 from app.demo import endpoint
+from app.services import rates
 from app.settings import Env, Settings, load
 
 ROUTERS = (
@@ -47,6 +51,7 @@ ROUTERS = (
     claims,
     notifications,
     statistics,
+    audit,
 )
 
 
@@ -65,7 +70,8 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
     if engine is None:
         if settings.database_url is None:
             raise ValueError("set APP_DATABASE_URL")
-        engine = create_engine(settings.database_url, pool_size=settings.pool_size)
+        size = settings.pool_size + limits.AT_ONCE
+        engine = create_engine(settings.database_url, pool_size=size)
     app = problems.Documented(
         title="Party-Building Map 党建地图",
         version="0.1.0",
@@ -74,8 +80,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         redoc_url=None,
     )
     app.state.engine, app.state.settings = engine, settings
-    app.add_middleware(Turns, at_once=settings.pool_size, longest_wait=settings.queue_seconds)
-    app.add_middleware(RequestId)
+    edges.install(app, settings, rates.storage_of(settings.rate_store, engine))
     problems.install(app)
     once.install(app)
     api = APIRouter(prefix="/api/v1")
@@ -89,5 +94,5 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
     app.include_router(contract.router)
     if pages.FOLDER.is_dir():
         # Not a mount: that would match every path, and answer a wrong method with a wrong `Allow`.
-        app.router.default = pages.pages()
+        app.router.default = pages.pages(headers.policy_of_pages(settings))
     return app

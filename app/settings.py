@@ -2,10 +2,14 @@
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import Self
+from typing import Annotated, Self
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+import limits
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.machine import Refusal
 
 PUBLIC_SECRET = "for-demonstrations-only-everybody-knows-this-one"  # noqa: S105
 
@@ -18,12 +22,51 @@ class Env(StrEnum):
     PRODUCTION = "production"
 
 
+class Counting(StrEnum):
+    """Where requests are counted."""
+
+    MEMORY = "memory"
+    DATABASE = "database"
+
+
+def _rates(text: str | None) -> str | None:
+    if text:
+        limits.parse_many(text)
+    return text
+
+
+def _origins(text: str) -> str:
+    for origin in filter(None, text.split(",")):
+        parts = urlsplit(origin)
+        if origin != "*" and (
+            parts.scheme not in {"http", "https"}
+            or origin != f"{parts.scheme}://{parts.netloc}".lower()
+        ):
+            raise ValueError("write each origin as https://host, with nothing behind it")
+    return text
+
+
+Rates = Annotated[str | None, AfterValidator(_rates)]
+"""Such as `600/minute` or `20/second;600/minute`; empty for none."""
+Origins = Annotated[str, AfterValidator(_origins)]
+DEMO_CLUSTER = "/.data/demo"
+MOVED_CLUSTER = "/party-map-"
+"""Where the sockets of a checkout's own server lie; see `app/cluster.py`."""
+
+
+class PasswordProfile(StrEnum):
+    """Whose rules passwords follow: 等保 2.0, or NIST SP 800-63B-4."""
+
+    MLPS = "mlps"
+    NIST = "nist"
+
+
 class Settings(BaseSettings):
     """Every knob, each with its unit; `APP_DATABASE_URL` fills `database_url`.
 
     Raises:
-        ValueError: in production, while a secret still has its public default or there is no
-            database named.
+        ValueError: in production, while a secret still has its public default, there is no
+            database named, or a door stands open.
     """
 
     model_config = SettingsConfigDict(
@@ -50,26 +93,93 @@ class Settings(BaseSettings):
     )
     access_minutes: int = Field(default=15, ge=1, le=60)
     refresh_days: int = Field(default=30, ge=1, le=365)
+    password_profile: PasswordProfile = PasswordProfile.MLPS
+    wechat_app_id: str | None = Field(
+        default=None, description="the mini-program's; without it, nobody signs in by WeChat"
+    )
+    wechat_app_secret: SecretStr | None = None
+    wechat_api_url: str = "https://api.weixin.qq.com"
+    oidc_issuer: str | None = Field(
+        default=None, description="URL of the identity provider; without it, nobody signs in there"
+    )
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_redirect_url: str | None = Field(
+        default=None, description="page of ours that the provider sends people back to"
+    )
+    audit_months: int = Field(default=12, ge=6, le=120, description="life of an audit event")
     tile_url: str | None = Field(
         default=None, description="XYZ template of a base map; without it, outlines only"
     )
     tile_attribution: str = ""
     map_approval_number: str | None = Field(default=None, description="审图号, shown on the map")
 
+    rate_per_address: Rates = Field(
+        default=None, description="requests of the API by whoever is not signed in, an address"
+    )
+    rate_per_account: Rates = Field(
+        default=None, description="requests of the API by whoever is signed in, an account"
+    )
+    rate_sign_in: Rates = Field(
+        default=None, description="attempts to sign in and public forms sent, an address"
+    )
+    rate_store: Counting = Field(
+        default=Counting.MEMORY, description="`database` where several processes answer"
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1",
+        description="addresses, comma-separated, whose `X-Forwarded-For` is believed",
+    )
+    cors_origins: Origins = Field(
+        default="", description="origins, comma-separated, whose pages may call the API"
+    )
+    body_kb: int = Field(default=256, ge=1, description="largest body of a request")
+    upload_mb: int = Field(default=10, ge=1, description="largest file sent")
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
         if self.env is not Env.PRODUCTION:
             return self
-        for name in ("secret_key", "phone_key"):
-            secret = getattr(self, name).get_secret_value()
-            if secret == PUBLIC_SECRET or len(secret) < 32:
-                raise ValueError(f"set APP_{name.upper()} to 32 random characters or more")
+        _secrets_are_safe(self.secret_key, self.phone_key)
         if self.database_url is None:
-            raise ValueError("set APP_DATABASE_URL")
+            raise ValueError("Set APP_DATABASE_URL to the production database.")
+        if _is_own(self.database_url):
+            raise ValueError("Set APP_DATABASE_URL to a server other than the demonstration's.")
+        for name in ("cors_origins", "trusted_proxies"):
+            if "*" in getattr(self, name):
+                raise ValueError(f"Set APP_{name.upper()} to a list without `*`.")
         return self
+
+
+def _secrets_are_safe(secret_key: SecretStr, phone_key: SecretStr) -> None:
+    for name, kept in (("SECRET_KEY", secret_key), ("PHONE_KEY", phone_key)):
+        secret = kept.get_secret_value()
+        if secret == PUBLIC_SECRET or len(secret) < 32:
+            raise ValueError(f"Set APP_{name} to 32 random characters or more.")
+    if secret_key == phone_key:
+        raise ValueError("Set APP_SECRET_KEY and APP_PHONE_KEY to two different secrets.")
+
+
+def _is_own(url: str) -> bool:
+    """Tell whether a URL leads to the server that a checkout keeps for its demonstration."""
+    return any(folder in unquote(url) for folder in (DEMO_CLUSTER, MOVED_CLUSTER))
 
 
 @lru_cache
 def load() -> Settings:
-    """Return the settings of this process."""
-    return Settings()
+    """Return the settings of this process.
+
+    Raises:
+        Refusal: they are not fit to start with; a sentence for each that is not.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [_sentence(fault["loc"], fault["msg"]) for fault in error.errors()]
+        # Not chained: the library's own words repeat what was given, which may be a secret.
+        raise Refusal("\n  ".join(faults)) from None
+
+
+def _sentence(path: tuple[int | str, ...], text: str) -> str:
+    told = text.removeprefix("Value error, ")
+    return f"APP_{str(path[0]).upper()}: {told}." if path else told

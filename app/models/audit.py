@@ -187,14 +187,14 @@ $$"""
 """What happened without a change of a row: a sign-in, a look at personal data, an export."""
 
 FORGET = """\
-CREATE FUNCTION audit_forget(before timestamptz) RETURNS bigint LANGUAGE plpgsql
+CREATE FUNCTION audit_forget(cutoff timestamptz) RETURNS bigint LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     taken bigint;
 BEGIN
     WITH last AS (
         SELECT DISTINCT ON (e.district_id) e.district_id, e.number, e.hash
-        FROM audit_event e WHERE e.at < least(before, now() - interval '6 months')
+        FROM audit_event e WHERE e.at < least(cutoff, now() - interval '6 months')
         ORDER BY e.district_id, e.number DESC
     ), kept AS (
         UPDATE audit_chain c SET forgotten = last.number, forgotten_hash = last.hash

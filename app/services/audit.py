@@ -3,15 +3,20 @@
 Changes are written by the database (see `app/models/audit.py`); here it learns whose they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import cast, event, func, text
+from sqlalchemy import and_, cast, event, func, or_, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import ORMExecuteState
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import Select
 
+from app import settings
+from app.errors import TooLarge
+from app.models import DEPLOYMENT, Account, AuditEvent, Role
 from app.services.access import Actor
 
 NOTED = "audit.noted"
@@ -22,6 +27,29 @@ _SIGN = text(
     " set_config('audit.request_id', :request_id, true),"
     " set_config('audit.address', :address, true)"
 )
+
+LONGEST_EXPORT = 50_000
+DAYS_OF_A_MONTH = 31
+
+
+class ExportTooLarge(TooLarge):
+    """The period holds more events than one file takes; ask for a shorter one."""
+
+    zh = "导出的记录过多，请缩短时间范围"
+    detail_en = "at most {limit} events"
+    detail_zh = "每次最多导出 {limit} 条"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events; None leaves a question open. `[since, until)` are aware instants."""
+
+    noun: str | None = None
+    row_id: str | None = None
+    action: str | None = None
+    actor_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @event.listens_for(Session, "after_flush")
@@ -104,3 +132,83 @@ def sign(session: Session, *, actor: Actor | None, by: By) -> None:
         facts = cast(one.facts, JSONB)
         written = func.audit_note(one.district_id, one.action, one.noun, one.row_id, facts)
         session.connection().execute(select(written))
+
+
+def events(
+    *, actor: Actor, wanted: Wanted, after: tuple[UUID, int] | None = None, limit: int
+) -> Select[AuditEvent, str]:
+    """Return the query for one page of the log and its actors' names, the newest first.
+
+    Each district's log is read to its end before the next one's.
+
+    Args:
+        actor: who looks.
+        wanted: which events.
+        after: district and number of the last event of the page before.
+        limit: most rows.
+
+    Raises:
+        NotInScope: the actor is no auditor.
+    """
+    actor.require(Role.AUDITOR)
+    district, number = col(AuditEvent.district_id), col(AuditEvent.number)
+    query = (
+        select(AuditEvent, Account.name)
+        .outerjoin(Account, col(Account.id) == AuditEvent.actor_id)
+        .where(district.in_(_districts(actor)))
+        .order_by(district, number.desc())
+        .limit(limit)
+    )
+    asked = {
+        AuditEvent.noun: wanted.noun,
+        AuditEvent.row_id: wanted.row_id,
+        AuditEvent.action: wanted.action,
+        AuditEvent.actor_id: wanted.actor_id,
+    }
+    for column, value in asked.items():
+        if value is not None:
+            query = query.where(col(column) == value)
+    if wanted.since is not None:
+        query = query.where(col(AuditEvent.at) >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(col(AuditEvent.at) < wanted.until)
+    if after is not None:
+        query = query.where(or_(district > after[0], and_(district == after[0], number < after[1])))
+    return query
+
+
+def _districts(actor: Actor) -> list[UUID]:
+    """Return whose logs the actor reads: those of the districts, not of towns, they audit."""
+    roots = [
+        g.organisation_id
+        for g in actor.grants
+        if g.role is Role.AUDITOR and g.organisation_id and g.path == g.organisation_id.hex
+    ]
+    return [*roots, DEPLOYMENT] if roots else []
+
+
+def export(
+    session: Session, *, actor: Actor, wanted: Wanted
+) -> Iterator[tuple[AuditEvent, str | None]]:
+    """Yield every wanted event; the export is itself an event.
+
+    Raises:
+        NotInScope: the actor is no auditor.
+        ExportTooLarge: there are more than `LONGEST_EXPORT`.
+    """
+    found = session.execute(events(actor=actor, wanted=wanted, limit=LONGEST_EXPORT + 1)).all()
+    if len(found) > LONGEST_EXPORT:
+        raise ExportTooLarge(limit=LONGEST_EXPORT)
+    district = next(iter(_districts(actor)), None)
+    note(session, action="export", noun="audit_event", district_id=district, rows=len(found))
+    yield from ((event, name) for event, name in found)
+
+
+def forget_old(session: Session, now: datetime) -> int:
+    """Delete events past their retention and return how many; a job.
+
+    The database itself keeps the last six months, whatever the setting and the clock say.
+    """
+    kept = timedelta(days=DAYS_OF_A_MONTH * settings.load().audit_months)
+    forgotten = select(func.audit_forget(now - kept))
+    return int(session.exec(forgotten).one())
