@@ -10,7 +10,16 @@ from sqlmodel import Session
 from app.models import Organisation, OrganisationKind, Role, Sector
 from app.services import accounts, grants, organisations, tokens
 from app.services.organisations import Sapling
+from tests.api.replies import NOBODY, Body, done_once, refused, told
 from tests.conftest import NOW
+from tests.makers import (
+    make_account,
+    make_booking,
+    make_grant,
+    make_organisation,
+    make_world,
+    signed_in,
+)
 
 PATH = "/api/v1/organisations"
 
@@ -106,7 +115,10 @@ def test_one_organisation(client: TestClient, place: Town) -> None:
         "member_count": 3,
         "outside": False,
         "active": True,
+        "place": None,
+        "version": 1,
     }
+    assert reply.headers["etag"] == '"1"'
 
 
 def test_what_is_elsewhere_is_not_found(client: TestClient, place: Town) -> None:
@@ -137,3 +149,106 @@ def test_odd_questions_are_malformed(
 ) -> None:
     reply = client.get(PATH, params=query, headers=place.staff)
     assert (reply.status_code, reply.json()["code"]) == (422, code)
+
+
+def sapling(place: Town, **other: object) -> Body:
+    return {
+        "code": "Q1-9",
+        "name": "=第九村党支部",
+        "kind": "branch",
+        "parent_id": str(place.town.id),
+        "sector": "rural",
+        "member_count": 9,
+    } | other
+
+
+def test_an_organisation_is_planted_once(client: TestClient, place: Town) -> None:
+    body = done_once(client, PATH, place.staff, sapling(place), 201)
+    assert (body["name"], body["version"], body["outside"]) == ("=第九村党支部", 1, False)
+    assert told(client.get(f"{PATH}/{body['id']}", headers=place.staff)) == body
+    refused(
+        client.post(PATH, json=sapling(place), headers=place.staff), 409, "organisation-code-taken"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "status", "code"),
+    [
+        ({"kind": "department"}, 403, "not-in-scope"),
+        ({"parent_id": NOBODY}, 404, "organisation-not-found"),
+        ({"member_count": -1}, 422, "malformed-request"),
+        ({"member_count": 100_000_001}, 422, "malformed-request"),
+        ({"code": "x" * 33}, 422, "malformed-request"),
+        ({"name": "两\n行"}, 422, "malformed-request"),
+        ({"kind": "village"}, 422, "malformed-request"),
+        ({"sector": "space"}, 422, "malformed-request"),
+    ],
+)
+def test_what_cannot_be_planted(
+    client: TestClient, place: Town, other: Body, status: int, code: str
+) -> None:
+    reply = client.post(PATH, json=sapling(place, **other), headers=place.staff)
+    refused(reply, status, code)
+
+
+def test_a_branch_does_not_hang_under_a_branch(client: TestClient, place: Town) -> None:
+    under = sapling(place, parent_id=str(place.branches[0].id))
+    body = refused(client.post(PATH, json=under, headers=place.staff), 409, "kind-misplaced")
+    assert (body["kind"], body["parent_kind"]) == ("branch", "branch")
+
+
+def test_a_change_is_to_the_version_that_was_read(client: TestClient, place: Town) -> None:
+    path = f"{PATH}/{place.branches[0].id}"
+    tag = client.get(path, headers=place.staff).headers["etag"]
+    matching = place.staff | {"If-Match": tag}
+    said = {"name": "改名", "active": False, "sector": None, "code": None}
+    reply = client.patch(path, json=said, headers=matching)
+    body = told(reply)
+    assert (body["name"], body["active"], body["sector"]) == ("改名", False, None)
+    assert (body["code"], body["version"]) == ("Q1-0", 2)
+    assert reply.headers["etag"] == '"2"'
+    refused(client.patch(path, json={"name": "再改"}, headers=matching), 412, "stale")
+    without = client.patch(path, json={"name": "再改"}, headers=place.staff)
+    refused(without, 422, "malformed-request")
+
+
+def test_a_move_over_http(session: Session, client: TestClient, place: Town) -> None:
+    chief = accounts.create(session, name="王五", phone="13800004321", password=None)
+    district_id = place.town.district_id
+    make_grant(session, chief, Role.DISTRICT_STAFF, at=session.get_one(Organisation, district_id))
+    headers = signed_in(session, chief) | {"If-Match": "1"}
+    path = f"{PATH}/{place.branches[0].id}"
+    there = {"parent_id": str(place.elsewhere.id)}
+    refused(
+        client.patch(path, json=there, headers=place.staff | {"If-Match": "1"}),
+        404,
+        "organisation-not-found",
+    )
+    assert told(client.patch(path, json=there, headers=headers))["parent_id"] == there["parent_id"]
+    refused(client.get(path, headers=place.staff), 404, "organisation-not-found")
+    circle = {"parent_id": str(place.town.id)}
+    path = f"{PATH}/{place.town.id}"
+    refused(client.patch(path, json=circle, headers=headers), 409, "organisation-in-a-circle")
+
+
+def test_history_is_where_the_branch_is(session: Session, client: TestClient) -> None:
+    world = make_world(session)
+    home, far = (
+        make_organisation(session, parent=world.district, kind=OrganisationKind.TOWN)
+        for _ in range(2)
+    )
+    old, new = (
+        signed_in(session, make_account(session, Role.TOWN_STAFF, at=town)) for town in (home, far)
+    )
+    chief = signed_in(session, world.district_staff)
+    path = f"{PATH}/{world.branch.id}"
+    for version, town in ((1, home), (2, far)):
+        to = {"parent_id": str(town.id)}
+        told(client.patch(path, json=to, headers=chief | {"If-Match": str(version)}))
+        if version == 1:
+            booking = f"/api/v1/bookings/{make_booking(session, world).id}"
+            told(client.get(booking, headers=old))
+    refused(client.get(booking, headers=old), 404, "booking-not-found")
+    assert told(client.get("/api/v1/bookings", headers=old))["items"] == []
+    assert told(client.get(booking, headers=new))["organisation"]["id"] == str(world.branch.id)
+    assert len(told(client.get("/api/v1/bookings", headers=new))["items"]) == 1
