@@ -16,6 +16,7 @@ from app.api import (
     funds,
     headers,
     health,
+    keeping,
     limits,
     moves,
     navigation,
@@ -23,11 +24,13 @@ from app.api import (
     once,
     organisations,
     pages,
+    passwords,
     problems,
     reviews,
     sessions,
     sites,
     statistics,
+    users,
 )
 from app.api import map as district_map
 from app.db import create_engine
@@ -37,6 +40,9 @@ from app.settings import Env, Settings, load
 
 ROUTERS = (
     auth,
+    passwords,
+    users,
+    keeping,
     organisations,
     calendar,
     config,

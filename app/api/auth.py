@@ -9,15 +9,18 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from app.api.deps import ActorDep, NowDep, SessionDep
+from app.api.deps import ActorDep, NowDep, SessionDep, by
 from app.api.problems import problems, tell
 from app.errors import Unauthenticated
 from app.models import Account, Role
-from app.services import accounts, grants, tokens
+from app.services import accounts, grants, passwords, sign_in, throttles, tokens
 
 router = APIRouter(tags=["auth"])
 
 EXAMPLE_ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20"
+PASSWORD_REFUSED = problems(
+    sign_in.WrongCredentials, passwords.PasswordExpired, throttles.TooManyAttempts
+)
 NOT_SIGNED_IN = problems(Unauthenticated, tokens.InvalidToken)
 
 
@@ -118,17 +121,27 @@ class Me(BaseModel):
     "/auth/token",
     operation_id="signIn",
     summary="Sign in with a phone number and a password",
-    responses=problems(accounts.WrongCredentials),
+    response_model=Token,
+    responses=PASSWORD_REFUSED,
 )
-def sign_in(
+def sign_in_with_password(
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
+    request: Request,
     session: SessionDep,
     now: NowDep,
     response: Response,
-) -> Token:
+) -> Token | JSONResponse:
     """Answer a pair of tokens; `username` is the phone number."""
-    account = accounts.authenticate(session, phone=form.username, password=form.password)
-    return _token(tokens.issue(session, account_id=account.id, now=now), response)
+    account = sign_in.with_password(
+        session,
+        phone=form.username,
+        password=form.password,
+        address=by(request).address,
+        now=now,
+    )
+    if not isinstance(account, Account):
+        return tell(request, account)
+    return token(sign_in.enter(session, account=account, by="password", now=now), response)
 
 
 @router.post(
@@ -138,7 +151,7 @@ def sign_in(
     response_model=Token,
     responses=problems(tokens.LoginEnded),
 )
-def refresh_token(
+def refreshtoken(
     kept: RefreshIn, request: Request, session: SessionDep, now: NowDep, response: Response
 ) -> Token | JSONResponse:
     """Answer the next pair; a token used before ends the login it belongs to."""
@@ -146,7 +159,7 @@ def refresh_token(
     if pair is None:
         # Answered and not raised: an exception would undo the end of the login.
         return tell(request, tokens.LoginEnded())
-    return _token(pair, response)
+    return token(pair, response)
 
 
 @router.post(
@@ -185,7 +198,8 @@ def _grants(session: Session, actor: ActorDep, now: NowDep) -> list[GrantPublic]
     return [GrantPublic.model_validate(grant) for grant in held]
 
 
-def _token(pair: tokens.TokenPair, response: Response) -> Token:
+def token(pair: tokens.TokenPair, response: Response) -> Token:
+    """Answer a pair that no cache may keep."""
     response.headers["Cache-Control"] = "no-store"
     return Token(
         access_token=pair.access_token,

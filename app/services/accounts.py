@@ -1,34 +1,20 @@
-"""People who can sign in: their accounts and passwords."""
+"""People who can sign in: their accounts."""
 
-import secrets
-
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import func
 from sqlmodel import Session, select
 
 from app.db import violating
-from app.errors import Conflict, Unauthenticated
+from app.errors import Conflict
 from app.models import Account
-from app.services import privacy
+from app.services import passwords, privacy
 
 PHONE_ONCE = "account_phone_hash_key"
-
-# OWASP's argon2id setting: 19 MiB each, so that a full house of logins fits into memory.
-_HASHER = PasswordHash((Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1),))
-_NOBODY = _HASHER.hash(secrets.token_urlsafe())
-"""Verified where there is no password, so that the time of an answer does not tell who exists."""
 
 
 class PhoneTaken(Conflict):
     """Another account has this phone number."""
 
     zh = "该手机号已有账号"
-
-
-class WrongCredentials(Unauthenticated):
-    """The phone number or the password is wrong."""
-
-    zh = "手机号或密码有误"
 
 
 def create(session: Session, *, name: str, phone: str, password: str | None) -> Account:
@@ -38,7 +24,7 @@ def create(session: Session, *, name: str, phone: str, password: str | None) -> 
         session: open transaction.
         name: the person's.
         phone: in any spelling.
-        password: None for one who signs in by other means only.
+        password: whatever it is, as the command line knows best; None for one who has none yet.
 
     Raises:
         InvalidPhone: it is no phone number.
@@ -48,8 +34,11 @@ def create(session: Session, *, name: str, phone: str, password: str | None) -> 
         name=name,
         phone_hash=privacy.fingerprint(phone),
         phone_sealed=privacy.seal(phone),
-        password_hash=None if password is None else _HASHER.hash(password),
     )
+    if password is not None:
+        account.password_hash = passwords.hashed(password)
+        # By the database's clock, as `created_at`: an account is not opened in somebody's past.
+        account.password_set_at = func.now()  # type: ignore[assignment]
     session.add(account)
     with violating(PHONE_ONCE, PhoneTaken()):
         session.flush()
@@ -62,35 +51,10 @@ def phone_masked(account: Account) -> str | None:
     return None if sealed is None else privacy.mask(privacy.unseal(sealed))
 
 
-def authenticate(session: Session, *, phone: str, password: str) -> Account:
-    """Return the account that a phone number and a password open.
+def locked(session: Session, *, condition: bool) -> Account | None:
+    """Return the one account that meets an SQL condition, as it is once nobody else changes it.
 
-    The work is the same whether or not there is such an account. A password kept under older
-    parameters is hashed anew, as this is the only moment it is known.
-
-    Args:
-        session: open transaction.
-        phone: in any spelling, or anything else.
-        password: as typed.
-
-    Raises:
-        WrongCredentials: no active account has this phone with this password. Which of them was
-            wrong is not told.
+    A login begun meanwhile would outlive the end of all logins that a new password brings.
     """
-    account = _by_phone(session, phone)
-    kept = (account.password_hash if account else None) or _NOBODY
-    fits, renewed = _HASHER.verify_and_update(password, kept)
-    if account is None or not (fits and account.active and account.password_hash):
-        raise WrongCredentials
-    if renewed is not None:
-        account.password_hash = renewed
-        session.flush()
-    return account
-
-
-def _by_phone(session: Session, phone: str) -> Account | None:
-    try:
-        fingerprint = privacy.fingerprint(phone)
-    except privacy.InvalidPhone:
-        return None
-    return session.exec(select(Account).where(Account.phone_hash == fingerprint)).one_or_none()
+    found = select(Account).where(condition).with_for_update(key_share=True)
+    return session.exec(found.execution_options(populate_existing=True)).one_or_none()

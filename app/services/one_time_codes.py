@@ -10,8 +10,8 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
-from app.models import OneTimeCode
-from app.services import privacy
+from app.models import Account, OneTimeCode
+from app.services import accounts, privacy, throttles
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Digits and capitals without 0 O, 1 I L and U: a code is read out and typed in."""
@@ -31,7 +31,7 @@ class IssuedCode:
 def issue(
     session: Session, *, account_id: UUID, issued_by: UUID | None, now: datetime
 ) -> IssuedCode:
-    """Give an account a new code, in place of whatever code it had.
+    """Give an account a new code, in place of whatever code it had, and let it try again.
 
     Args:
         session: open transaction.
@@ -39,6 +39,9 @@ def issue(
         issued_by: the member of staff; None for the command line.
         now: the present instant, aware.
     """
+    account = accounts.locked(session, condition=Account.id == account_id)
+    if account and account.phone_hash:
+        throttles.unlock(session, phone_hash=account.phone_hash)
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     issued = IssuedCode(code, now + LIFE)
     fresh = {
