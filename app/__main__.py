@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import sqlalchemy
 import typer
@@ -14,12 +15,16 @@ import uvicorn
 from alembic import command
 from alembic.config import Config
 from apscheduler.schedulers.background import BackgroundScheduler
+from rich.console import Console
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from app import clock, demo, jobs, machine, postgres
+from app.api.limits import AT_ONCE
 from app.db import create_engine
+from app.errors import DomainError
 from app.main import create_app
+from app.services import imports, organisations
 from app.services import verify as invariants
 from app.settings import Env, Settings, load
 
@@ -29,6 +34,8 @@ SEED = 370302
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 demo_cli = typer.Typer(help="The demonstration district.")
 cli.add_typer(demo_cli, name="demo")
+import_cli = typer.Typer(help="Tables to take in.")
+cli.add_typer(import_cli, name="import")
 
 
 @contextmanager
@@ -47,7 +54,7 @@ def engine_of(settings: Settings) -> Iterator[Engine]:
     """Yield an engine on that database, brought up to the newest migration."""
     with database(settings) as url:
         _upgrade(url)
-        engine = create_engine(url, pool_size=settings.pool_size + len(jobs.JOBS))
+        engine = create_engine(url, pool_size=settings.pool_size + AT_ONCE + len(jobs.JOBS))
         try:
             yield engine
         finally:
@@ -102,8 +109,18 @@ def run() -> None:
 
 def _serve(settings: Settings, engine: Engine) -> None:
     app = create_app(engine, settings)
-    config = uvicorn.Config(app, settings.host, settings.port, log_level="warning")
-    uvicorn.Server(config).run()
+    uvicorn.Server(uvicorn.Config(app, **listening(settings))).run()
+
+
+def listening(settings: Settings) -> dict[str, Any]:
+    """Return how the server listens, and whom it believes."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "server_header": False,
+        "log_level": "warning",
+    }
 
 
 @cli.command()
@@ -119,10 +136,8 @@ def serve(
         uvicorn.run(
             "app.main:create_app",
             factory=True,
-            host=settings.host,
-            port=settings.port,
             workers=workers,
-            log_level="warning",
+            **listening(settings),
         )
 
 
@@ -163,6 +178,49 @@ def _print_accounts(engine: Engine) -> None:
     with Session(engine) as session:
         rows = [account.as_json() for account in demo.accounts(session)]
     typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+
+
+@import_cli.command(name="organisations")
+def import_organisations(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX")],
+    district: Annotated[str, typer.Option(help="code of the district it is a part of")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell what would happen")] = False,
+) -> None:
+    """Plant, change and move organisations as a table says; all of it, or nothing.
+
+    Raises:
+        Exit: with 1, if anything in the table is wrong; each fault is told by its row.
+    """
+    with database(load()) as url:
+        engine = create_engine(url)
+        try:
+            with (
+                demo.bar(Console(stderr=True), "导入") as progress,
+                Session(engine) as session,
+                session.begin(),
+            ):
+                root = organisations.district(session, code=district)
+                done = imports.run(
+                    session,
+                    actor=imports.system(root),
+                    data=file.read_bytes(),
+                    dry_run=dry_run,
+                    progress=progress,
+                )
+        except DomainError as refusal:
+            _tell(refusal)
+            raise typer.Exit(1) from None
+        finally:
+            engine.dispose()
+    typer.echo(json.dumps({"dry_run": dry_run, **asdict(done)}))
+
+
+def _tell(refusal: DomainError) -> None:
+    faults = refusal.facts.get("errors")
+    for fault in faults if isinstance(faults, list) else []:
+        where = f"第 {fault['row']} 行 {fault['column']}"
+        typer.echo(f"{where} {fault['value']!r}：{fault['detail']}", err=True)
+    typer.echo(f"{refusal.title('zh')}：{refusal.detail('zh')}", err=True)
 
 
 @cli.command()

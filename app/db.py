@@ -30,6 +30,7 @@ def create_engine(url: str, *, pool_size: int = 20) -> Engine:
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # or a fault would be logged with what people entered
         connect_args={"options": options},
     )
 

@@ -1,8 +1,35 @@
 """How events are written: one JSON line each in production, readable lines elsewhere."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 import structlog
 
 from app.settings import Env, Settings
+
+SECRET = {"password", "secret", "token", "code", "phone", "authorization", "cookie", "key"}
+"""Words in the name of what is never written."""
+MASK = "***"
+# PostgreSQL's own explanations repeat the row.
+ROW_OF_A_FAULT = re.compile(r"^(?:DETAIL|CONTEXT): .*$", re.MULTILINE)
+
+
+def _masked(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: MASK if SECRET & set(re.split(r"[^a-z]+", str(name).lower())) else _masked(inner)
+        for name, inner in value.items()
+    }
+
+
+def mask(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Hide what is named like a secret, and the rows that a fault of the database tells of."""
+    masked: structlog.typing.EventDict = _masked(event)
+    if trace := masked.get("exception"):
+        masked["exception"] = ROW_OF_A_FAULT.sub(f"DETAIL: {MASK}", trace)
+    return masked
 
 
 def configure(settings: Settings) -> None:
@@ -16,13 +43,13 @@ def configure(settings: Settings) -> None:
         if settings.env is Env.PRODUCTION
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
-    as_text = [structlog.processors.format_exc_info] if settings.env is Env.PRODUCTION else []
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *as_text,
+            structlog.processors.format_exc_info,
+            mask,
             writer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),

@@ -24,6 +24,7 @@ from app.models import (
     FundAccount,
     JobRun,
     Notification,
+    RateCounter,
     Subsidy,
     VenueSession,
     Visit,
@@ -123,6 +124,7 @@ def work_for_every_job(setup: Session, world: World) -> None:
     hours(setup, make_venue(setup, world.site))
     tokens.issue(setup, account_id=world.organiser.id, now=NOW)
     idempotency.begin(setup, account_id=world.organiser.id, key=uuid7(), request_hash=b"", now=NOW)
+    setup.add(RateCounter(key="", hits=1, expires_at=NOW))
     make_completed(setup, world, slots[0])
     for reach, slot in zip((pending, approved, arrived), slots[1:], strict=True):
         reach(setup, world, slot)

@@ -1,4 +1,4 @@
-"""What every request passes, as plain ASGI: its name, and its turn."""
+"""What every request passes, as plain ASGI: its name, its turn, and its end if it fails."""
 
 import re
 from uuid import uuid4
@@ -17,7 +17,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Name each request by `X-Request-ID`, in and out and in the log; log what nobody handled."""
+    """Name each request by `X-Request-ID`, in and out and in the log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -30,23 +30,39 @@ class RequestId:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
 
-        started = False
-
         async def named(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, named)
-            except Exception:
-                log.exception("unhandled", path=scope["path"])
-                if started:
-                    raise
-                await problems.fault()(scope, receive, named)
+            await self.app(scope, receive, named)
+
+
+class Faults:
+    """Log what nobody handled, and answer 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            log.exception("unhandled", path=scope["path"])
+            if started:
+                raise
+            await problems.fault()(scope, receive, send)
 
 
 class Turns:

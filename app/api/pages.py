@@ -12,16 +12,28 @@ A_YEAR = 365 * 24 * 3600
 
 
 class _Pages(StaticFiles):
-    """Files that say how long a browser may keep them: for good if their name has their hash."""
+    """Files that say what they may load, and how long a browser may keep them.
+
+    That is for good if their name has their hash.
+    """
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(directory=FOLDER, html=True)
+        self.policy = policy
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer with the file."""
         response = await super().get_response(path, scope)
         for_good = f"public, max-age={A_YEAR}, immutable"
         response.headers["Cache-Control"] = for_good if path.startswith("assets") else "no-cache"
+        response.headers["Content-Security-Policy"] = self.policy
         return response
 
 
-def pages() -> ASGIApp:
-    """Return the application that serves them, compressed."""
-    return GZipMiddleware(_Pages(directory=FOLDER, html=True), minimum_size=1000, compresslevel=6)
+def pages(policy: str) -> ASGIApp:
+    """Return the application that serves them, compressed.
+
+    Args:
+        policy: their Content-Security-Policy.
+    """
+    return GZipMiddleware(_Pages(policy), minimum_size=1000, compresslevel=6)

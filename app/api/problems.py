@@ -27,6 +27,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.services.rates import TooManyRequests
 
 STATUS: dict[type[DomainError], int] = {
     Malformed: 422,
@@ -68,6 +69,14 @@ class MalformedRequest(Malformed):
     detail_zh = "共 {faults} 处有误"
 
 
+class BodyTooLarge(TooLarge):
+    """The body is larger than is taken."""
+
+    zh = "请求内容过大"
+    detail_en = "At most {limit_kb} KB"
+    detail_zh = "最多 {limit_kb} KB"
+
+
 def _documented(description: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -100,7 +109,7 @@ def problems(*errors: type[DomainError]) -> Responses:
 
 EVERYWHERE: Responses = {
     400: _documented("The body cannot be read"),
-    **problems(MalformedRequest, Unavailable),
+    **problems(BodyTooLarge, MalformedRequest, TooManyRequests, Unavailable),
 }
 
 
