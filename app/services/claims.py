@@ -72,13 +72,16 @@ CLAIM_MOVES: Mapping[str, ClaimMove] = {
 
 
 def visible(actor: Actor) -> SelectOfScalar[Claim]:
-    """Return the claims an actor may see: of their sites, their fund, or their subtree."""
-    of_claim = select(Fund.organisation_id).where(Fund.id == Claim.fund_id)
-    owner = of_claim.correlate(Claim).scalar_subquery()  # two levels up, so it must be told
+    """Return the claims an actor may see: of their sites, their fund, or sites in their subtree."""
+    of_fund = select(Fund.organisation_id).where(Fund.id == Claim.fund_id)
+    of_site = select(Site.town_id).where(Site.id == Claim.site_id)
+    # Two levels up, so it must be told.
+    owner, town = (found.correlate(Claim).scalar_subquery() for found in (of_fund, of_site))
     return select(Claim).where(
         or_(
             col(Claim.site_id).in_(actor.sites()),
             below(owner, actor.paths(*KEEPERS, *OVERSEERS)),
+            below(town, actor.paths(*OVERSEERS)),
         )
     )
 

@@ -17,6 +17,7 @@ from app.models import (
     EntryKind,
     FundAccount,
     LedgerEntry,
+    OrganisationKind,
     Role,
 )
 from app.services import claims, ledger, verify
@@ -195,6 +196,7 @@ MAKES = {
 }
 SEE = {
     Role.SITE_MANAGER,
+    Role.TOWN_STAFF,
     Role.FUND_OFFICER,
     Role.FUND_APPROVER,
     Role.DISTRICT_STAFF,
@@ -389,8 +391,9 @@ def _officer_elsewhere(session: Session, world: World) -> Account:
     return make_account(session, Role.FUND_OFFICER, at=make_organisation(session))
 
 
-def _town_staff(session: Session, world: World) -> Account:
-    return world.town_staff
+def _staff_of_another_town(session: Session, world: World) -> Account:
+    town = make_organisation(session, parent=world.district, kind=OrganisationKind.TOWN)
+    return make_account(session, Role.TOWN_STAFF, at=town)
 
 
 def _organiser(session: Session, world: World) -> Account:
@@ -398,7 +401,7 @@ def _organiser(session: Session, world: World) -> Account:
 
 
 @pytest.mark.parametrize(
-    "stranger", [_manager_elsewhere, _officer_elsewhere, _town_staff, _organiser]
+    "stranger", [_manager_elsewhere, _officer_elsewhere, _staff_of_another_town, _organiser]
 )
 def test_a_foreign_claim_is_not_found(
     session: Session, world: World, claim: Claim, stranger: Stranger
