@@ -1,0 +1,157 @@
+"""Who may do what: one line an operation. `tests/test_permissions.py` sends them all.
+
+Roles by their letters:
+
+    m member        o organiser     s site_manager   t town_staff      d district_staff
+    f fund_officer  p fund_approver a auditor        x system_admin    z security_admin
+
+Answers, each sent to the actor's own row, to the same row of another district, and by somebody
+whose grant has ended:
+
+    PUBLIC     everybody, without signing in
+    SIGNED_IN  everybody who is signed in; what they get is their own
+    ROLE       `may` are answered, all others get 403, wherever they are
+    ROW        `may` are answered; who `sees` the row, but may not, gets 403; to all others it is
+               not there (404), and so it is in a foreign district, but to those `everywhere`
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from app.models import Role
+
+LETTERS = {
+    "m": Role.MEMBER,
+    "o": Role.ORGANISER,
+    "s": Role.SITE_MANAGER,
+    "t": Role.TOWN_STAFF,
+    "d": Role.DISTRICT_STAFF,
+    "f": Role.FUND_OFFICER,
+    "p": Role.FUND_APPROVER,
+    "a": Role.AUDITOR,
+    "x": Role.SYSTEM_ADMIN,
+    "z": Role.SECURITY_ADMIN,
+}
+
+
+class Reach(StrEnum):
+    """How far an operation's answer depends on who asks."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+    ROLE = "role"
+    ROW = "row"
+
+
+PUBLIC, SIGNED_IN, ROLE, ROW = Reach
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The ids of one district's rows, by their names in paths and bodies."""
+
+    ids: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.ids[name]
+
+
+Body = Callable[[Ground], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table, and a request that nothing but permission speaks against."""
+
+    reach: Reach
+    may: str = ""
+    sees: str = ""
+    everywhere: str = ""
+    json: Body | None = None
+    form: Body | None = None
+    files: Body | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def order(ground: Ground) -> dict[str, Any]:
+    return {
+        "session_ids": [ground["session_id"]],
+        "programme_ids": [ground["programme_id"]],
+        "organisation_id": ground["organisation_id"],
+        "people_expected": 5,
+        "purpose": "theme_party_day",
+        "contact_name": "王组织",
+        "contact_phone": "13800000000",
+    }
+
+
+def nothing(_: Ground) -> dict[str, Any]:
+    return {}
+
+
+def reason(_: Ground) -> dict[str, Any]:
+    return {"reason": "因故"}
+
+
+RULES: dict[str, Rule] = {
+    # signing in
+    "signIn": Rule(PUBLIC, form=lambda g: {"username": g["phone"], "password": g["password"]}),
+    "refreshToken": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
+    "signOut": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
+    "getMe": Rule(SIGNED_IN),
+    "listMyGrants": Rule(SIGNED_IN),
+    # organisations
+    "listOrganisations": Rule(SIGNED_IN, everywhere="xz"),
+    "getOrganisation": Rule(ROW, may="motdaxz", everywhere="xz"),
+    # the map
+    "listDays": Rule(PUBLIC, query={"from": "2026-11-01", "to": "2026-11-30"}),
+    "getConfig": Rule(PUBLIC),
+    "getSiteLayer": Rule(PUBLIC),
+    "getBoundary": Rule(PUBLIC),
+    "listTowns": Rule(PUBLIC),
+    "listSites": Rule(PUBLIC),
+    "getSite": Rule(PUBLIC),
+    "listSessions": Rule(PUBLIC),
+    "getNavigation": Rule(PUBLIC),
+    # bookings
+    "createBooking": Rule(ROW, may="o", sees="mtdaxz", everywhere="xz", json=order),
+    "listBookings": Rule(SIGNED_IN),
+    "getBooking": Rule(ROW, may="mostda"),
+    "listBookingEvents": Rule(ROW, may="mostda"),
+    "approveBooking": Rule(ROW, may="s", sees="motda", json=nothing),
+    "rejectBooking": Rule(ROW, may="s", sees="motda", json=reason),
+    "cancelBooking": Rule(ROW, may="os", sees="mtda", json=reason),
+    "confirmArrival": Rule(ROW, may="s", sees="motda", json=nothing),
+    "completeBooking": Rule(ROW, may="s", sees="motda", json=nothing),
+    "markNoShow": Rule(ROW, may="s", sees="motda", json=nothing),
+    "reviewBooking": Rule(
+        ROW,
+        may="mo",
+        sees="stda",
+        json=lambda _: {"content": 5, "reception": 5, "facilities": 5, "text": "好"},
+    ),
+    # the fund
+    "listFunds": Rule(SIGNED_IN),
+    "getFund": Rule(ROW, may="dfpa"),
+    "listClaims": Rule(SIGNED_IN),
+    "getClaim": Rule(ROW, may="stdfpa"),
+    "submitClaim": Rule(ROW, may="s", sees="tdfpa"),
+    "reviewClaim": Rule(ROW, may="f", sees="stdpa"),
+    "returnClaim": Rule(ROW, may="f", sees="stdpa", json=reason),
+    "approveClaim": Rule(ROW, may="p", sees="stdfa"),
+    "payClaim": Rule(ROW, may="p", sees="stdfa", json=lambda _: {"voucher_number": "2026-1"}),
+    # messages and figures
+    "listNotifications": Rule(SIGNED_IN),
+    "markNotificationsRead": Rule(SIGNED_IN, json=lambda g: {"ids": [g["notification_id"]]}),
+    "getOverview": Rule(ROLE, may="tda"),
+    # the audit log
+    "listAuditEvents": Rule(ROLE, may="a"),
+    "exportAuditEvents": Rule(ROLE, may="a"),
+    # the system
+    "getProblem": Rule(PUBLIC),
+    "isAlive": Rule(PUBLIC),
+    "isReady": Rule(PUBLIC),
+}
