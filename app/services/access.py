@@ -97,6 +97,11 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root}.")
 
 
+def in_force(now: datetime) -> ColumnElement[bool]:
+    """Say in SQL that a grant has not ended by the aware instant `now`."""
+    return or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > now)
+
+
 def load(
     session: Session, *, account_id: UUID, now: datetime, issued_at: datetime | None = None
 ) -> Actor:
@@ -113,10 +118,9 @@ def load(
     """
     since = col(Account.logins_since)
     not_ended = or_(since.is_(None), since <= (issued_at or now))
-    in_force = or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > now)
     rows = session.exec(
         select(Account.name, Grant, Organisation.path)
-        .outerjoin(Grant, and_(col(Grant.account_id) == Account.id, in_force))
+        .outerjoin(Grant, and_(col(Grant.account_id) == Account.id, in_force(now)))
         .outerjoin(Organisation, col(Organisation.id) == Grant.organisation_id)
         .where(Account.id == account_id, col(Account.active), not_ended)
     ).all()

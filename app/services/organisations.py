@@ -134,6 +134,19 @@ def _point(location: tuple[float, float] | None) -> WKBElement | None:
     return from_shape(Point(*location), srid=WGS84) if location else None
 
 
+def district(session: Session, *, code: str) -> Organisation:
+    """Return the district with this code, whoever asks.
+
+    Raises:
+        OrganisationNotFound: there is none.
+    """
+    root = Organisation.kind == OrganisationKind.DISTRICT
+    found = session.exec(select(Organisation).where(Organisation.code == code, root)).one_or_none()
+    if found is None:
+        raise OrganisationNotFound
+    return found
+
+
 def get(session: Session, *, actor: Actor, organisation_id: UUID) -> Organisation:
     """Return an organisation the actor may see.
 
@@ -183,14 +196,14 @@ def organisations(
 def visible(actor: Actor) -> SelectOfScalar[Organisation]:
     """Return the query for what the actor may see.
 
-    Their own organisations, and for staff and auditors all below; a system administrator sees the
-    whole tree, for that is where roles are granted.
+    Their own organisations, and for staff and auditors all below; administrators see the whole
+    tree, for that is where accounts are at home and roles are granted.
     """
     return select(Organisation).where(_in_scope(actor))
 
 
 def _in_scope(actor: Actor) -> ColumnElement[bool]:
-    if any(grant.role is Role.SYSTEM_ADMIN for grant in actor.grants):
+    if any(grant.role in {Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN} for grant in actor.grants):
         return true()
     own = [grant.organisation_id for grant in actor.grants if grant.organisation_id]
     reached = [

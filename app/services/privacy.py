@@ -132,6 +132,18 @@ def keyed_hash(purpose: str, value: bytes) -> bytes:
     return hmac.digest(_keys().fingerprint, purpose.encode() + b"\0" + value, hashlib.sha256)
 
 
+def national(phone: str) -> str:
+    """Return the digits of a number without its country code.
+
+    Args:
+        phone: in any spelling.
+
+    Raises:
+        InvalidPhone: it is no phone number.
+    """
+    return phonenumbers.national_significant_number(_parsed(phone))
+
+
 def mask(phone: str) -> str:
     """Return a number that only its owner recognises: `138****1234`.
 
@@ -141,7 +153,7 @@ def mask(phone: str) -> str:
     Raises:
         InvalidPhone: it is no phone number.
     """
-    national = phonenumbers.national_significant_number(_parsed(phone))
-    if len(national) <= SHOWN_IN_FULL + 1:
-        return f"****{national[-2:]}"
-    return f"{national[:3]}****{national[-4:]}"
+    digits = national(phone)
+    if len(digits) <= SHOWN_IN_FULL + 1:
+        return f"****{digits[-2:]}"
+    return f"{digits[:3]}****{digits[-4:]}"
