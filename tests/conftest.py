@@ -135,6 +135,18 @@ def client(session: Session, app: FastAPI) -> Iterator[TestClient]:
     app.dependency_overrides.clear()
 
 
+@pytest.fixture
+def own_client(own_engine: Engine) -> TestClient:
+    """Client of the whole app on a database of the test's own: every request commits, at `NOW`."""
+    app = create_app(own_engine, Settings(env=Env.TEST))
+
+    async def same_now() -> datetime:
+        return NOW
+
+    app.dependency_overrides[deps.get_now] = same_now
+    return TestClient(app)
+
+
 @pytest.fixture(scope="session")
 def live(server: URL, template: str) -> Iterator[Live]:
     """A server process with the small demonstration district, shared by the tests of a worker."""
