@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -180,7 +180,7 @@ def give(
         role=role,
         organisation_id=organisation_id,
         site_id=site_id,
-        ends_at=ends_at,
+        ends_at=ends_at and ends_at.astimezone(UTC),
         granted_by=actor.account_id,
     )
 
