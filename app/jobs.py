@@ -135,7 +135,7 @@ JOBS = (
     Job("mark-no-shows", 60, partial(_rows, overdue.missed)),
     Job("close-finished", 60, partial(_rows, overdue.finished)),
     Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
-    Job("forget-audit", 3600, partial(_daily, audit.forget_old)),
+    Job("forget-audit", 3600, partial(_whenever, audit.forget_old)),
     Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
     Job("forget-counts", 3600, partial(_whenever, rates.forget_old)),
     Job("forget-tokens", 3600, partial(_whenever, tokens.forget_expired)),

@@ -7,6 +7,7 @@ from itertools import count
 from geoalchemy2 import WKBElement
 from geoalchemy2.shape import from_shape
 from shapely import Point
+from sqlalchemy import text
 from sqlmodel import Session, select
 from uuid_utils.compat import uuid7
 
@@ -34,7 +35,7 @@ from app.models import (
     WhenExhausted,
 )
 from app.services import access, claims, ledger, moves, orders, privacy, tokens
-from tests.conftest import NOW
+from tests.conftest import NOW, as_owner
 
 _numbers = count(1)
 IN_A_WEEK = NOW + timedelta(days=7)
@@ -434,3 +435,27 @@ def signed_in(session: Session, account: Account) -> dict[str, str]:
     """Make the header a signed-in person's client sends at `NOW`."""
     pair = tokens.issue(session, account_id=account.id, now=NOW)
     return {"Authorization": f"Bearer {pair.access_token}"}
+
+
+def age_events(session: Session, upto: int, by: timedelta) -> None:
+    """Make the first events older and forge a chain that fits, as only the owner could."""
+    as_owner(session)
+    run = session.connection().execute
+    run(text("ALTER TABLE audit_event DISABLE TRIGGER USER"))
+    run(text("UPDATE audit_event SET at = at - :by WHERE number <= :n"), {"by": by, "n": upto})
+    run(
+        text("""DO $$ DECLARE c audit_chain; e audit_event; link bytea; BEGIN
+        FOR c IN SELECT * FROM audit_chain LOOP
+            link := '';
+            FOR e IN SELECT * FROM audit_event WHERE district_id = c.district_id ORDER BY number
+            LOOP
+                link := audit_digest(link, audit_facts(e.district_id, e.number, e.at, e.actor_id,
+                    e.actor_role, e.request_id, e.address, e.login, e.action, e.noun, e.row_id,
+                    e.before, e.after));
+                UPDATE audit_event SET hash = link
+                WHERE district_id = e.district_id AND number = e.number;
+            END LOOP;
+            UPDATE audit_chain SET last_hash = link WHERE district_id = c.district_id;
+        END LOOP; END $$""")
+    )
+    run(text("ALTER TABLE audit_event ENABLE TRIGGER USER"))

@@ -223,8 +223,8 @@ def test_a_real_district_is_not_touched(own_engine: Engine) -> None:
         connection.execute(
             text(
                 "INSERT INTO organisation (id, district_id, path, code, name, kind,"
-                " member_count, outside, active)"
-                " VALUES (:id, :id, 'a', '370302', 'x', 'district', 0, false, true)"
+                " member_count, outside, active, version)"
+                " VALUES (:id, :id, 'a', '370302', 'x', 'district', 0, false, true, 1)"
             ),
             {"id": "01980000-0000-7000-8000-000000000000"},
         )

@@ -32,10 +32,11 @@ from app.models import (
 from app.services import claims, idempotency, ledger, tokens, verify
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 from app.settings import Settings
-from tests.conftest import NOW
+from tests.conftest import NOW, as_owner
 from tests.makers import (
     IN_A_WEEK,
     World,
+    age_events,
     make_booking,
     make_completed,
     make_session,
@@ -128,6 +129,7 @@ def work_for_every_job(setup: Session, world: World) -> None:
     make_completed(setup, world, slots[0])
     for reach, slot in zip((pending, approved, arrived), slots[1:], strict=True):
         reach(setup, world, slot)
+    age_events(setup, 3, 1000 * DAY)
     setup.commit()
 
 
@@ -215,6 +217,7 @@ def poison(engine: Engine, booking_id: UUID) -> None:
     """Let every step of one booking fail."""
     refuse = f"ADD CONSTRAINT poison CHECK (booking_id <> '{booking_id}') NOT VALID"
     with engine.begin() as connection:
+        as_owner(connection)
         connection.execute(text(f"ALTER TABLE booking_event {refuse}"))
 
 
@@ -249,6 +252,7 @@ def test_a_row_that_fails_is_tried_again(own_engine: Engine, setup: Session, wor
     assert [run(own_engine, "mark-no-shows", LATER) for _ in range(2)] == [0, 0]
     assert len(runs(own_engine, "mark-no-shows")) == 2
     with own_engine.begin() as connection:
+        as_owner(connection)
         connection.execute(text("ALTER TABLE booking_event DROP CONSTRAINT poison"))
     assert run(own_engine, "mark-no-shows", LATER) == 1
     assert runs(own_engine, "mark-no-shows")[-1].failed is None

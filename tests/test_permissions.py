@@ -1,4 +1,4 @@
-"""Every operation of the contract, by every role, in every scope: as `tests/permissions.py` says."""
+"""Every operation, by every role, in every scope: what `tests/permissions.py` says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, text, true
 from sqlmodel import Session, select
 
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
 from app.models import Notification, Role
-from app.services import accounts, tokens
+from app.services import accounts, organisations, tokens
+from app.services.access import Actor
 from app.settings import Env, Settings
 from tests.conftest import NOW, database, plain
 from tests.makers import (
@@ -91,6 +92,8 @@ def settle(session: Session, canary: str) -> District:
         lapsed[role] = signed_in(session, former)
     phone = f"136{world.district.id.int % 10**8:08}"
     guest = accounts.create(session, name=canary, phone=phone, password=PASSWORD)
+    guest.organisation_id = world.branch.id
+    membership = make_grant(session, guest, Role.MEMBER, at=world.branch)
     pair = tokens.issue(session, account_id=guest.id, now=NOW)
     message = session.exec(select(Notification.id)).first()
     mark(session, world.district.id.hex, canary)
@@ -98,12 +101,14 @@ def settle(session: Session, canary: str) -> District:
         "booking_id": booking.id,
         "claim_id": claim.id,
         "fund_id": world.fund.id,
+        "grant_id": membership.id,
         "notification_id": message,
         "organisation_id": world.branch.id,
         "programme_id": world.programme.id,
         "session_id": later.id,
         "site_id": world.site.id,
         "slug": "session-full",
+        "user_id": guest.id,
     }
     secrets = {"phone": phone, "password": PASSWORD, "refresh_token": pair.refresh_token}
     told = {name: str(value) for name, value in ids.items()}
@@ -215,26 +220,50 @@ def test_the_letters_are_all_roles() -> None:
         assert bool(rule.may) == (rule.reach in {ROLE, ROW}), operation
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_role_gets_what_the_table_says(
+def faults(
     client: TestClient, districts: tuple[District, District], operation: str
-) -> None:
+) -> Iterator[str]:
+    """Yield what differs from the table, and what was told of another district."""
     ours, theirs = districts
     rule = RULES[operation]
-    wrong = []
     for role in Role:
-        for name, holder, ground, wanted in (
+        for scope, holder, ground, wanted in (
             ("own", ours.people, ours.ground, expected(rule, role, foreign=False)),
             ("foreign", ours.people, theirs.ground, expected(rule, role, foreign=True)),
             ("none", ours.lapsed, ours.ground, without_scope(rule)),
         ):
             reply = send(client, operation, ground, holder[role])
             if outcome(reply) != wanted:
-                wrong.append(f"{role} {name}: {reply.status_code}, not {wanted}: {reply.text[:90]}")
-            hidden = theirs.canary if name != "none" else "CANARY"
+                yield f"{role} {scope}: {reply.status_code}, not {wanted}: {reply.text[:90]}"
+            hidden = "CANARY" if scope == "none" else theirs.canary
             if hidden in reply.text and letter(role) not in rule.everywhere:
-                wrong.append(f"{role} {name}: saw {hidden}")
-    assert wrong == []
+                yield f"{role} {scope}: was told {hidden}"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_role_gets_what_the_table_says(
+    client: TestClient, districts: tuple[District, District], operation: str
+) -> None:
+    assert list(faults(client, districts, operation)) == []
+
+
+@pytest.mark.parametrize("operation", ["getOrganisation", "listOrganisations"])
+def test_a_scope_with_a_hole_is_noticed(
+    client: TestClient,
+    districts: tuple[District, District],
+    operation: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(organisations, "_in_scope", lambda _: true())
+    assert "organiser foreign: was told CANARY-theirs" in faults(client, districts, operation)
+
+
+def test_a_role_nobody_asks_for_is_noticed(
+    client: TestClient, districts: tuple[District, District], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Actor, "require", lambda *_: None)
+    found = list(faults(client, districts, "getOverview"))
+    assert [fault for fault in found if fault.startswith("member own: 200, not 403")]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

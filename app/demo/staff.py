@@ -58,6 +58,7 @@ def engage(session: Session, *, tree: Tree, directory: Directory, seed: int) -> 
         towns={town.id: hire(Role.TOWN_STAFF, town) for town in tree.towns.values()},
     )
     hire(Role.AUDITOR, district)
+    hire(Role.SECURITY_ADMIN, None)
     return staff
 
 

@@ -14,6 +14,7 @@ from tests.conftest import NOW, as_owner
 from tests.makers import (
     World,
     actor,
+    age_events,
     make_account,
     make_booking,
     make_organisation,
@@ -222,25 +223,6 @@ def test_many_at_once_make_one_chain(planted: Engine) -> None:
         assert list(verify.violations(session, now=NOW)) == []
 
 
-def age(session: Session, upto: int, by: timedelta) -> None:
-    """Make the first events older and forge a chain that fits, as only the owner could."""
-    as_owner(session)
-    run = session.connection().execute
-    run(text("ALTER TABLE audit_event DISABLE TRIGGER USER"))
-    run(text("UPDATE audit_event SET at = at - :by WHERE number <= :n"), {"by": by, "n": upto})
-    run(
-        text("""DO $$ DECLARE e audit_event; link bytea := ''; BEGIN
-        FOR e IN SELECT * FROM audit_event ORDER BY number LOOP
-            link := audit_digest(link, audit_facts(e.district_id, e.number, e.at, e.actor_id,
-                e.actor_role, e.request_id, e.address, e.login, e.action, e.noun, e.row_id,
-                e.before, e.after));
-            UPDATE audit_event SET hash = link WHERE number = e.number;
-        END LOOP;
-        UPDATE audit_chain SET last_hash = link; END $$""")
-    )
-    run(text("ALTER TABLE audit_event ENABLE TRIGGER USER"))
-
-
 @pytest.mark.parametrize(("days", "forgotten"), [(200, 0), (400, 5)])
 def test_retention_takes_the_oldest_and_leaves_a_sound_chain(
     planted: Engine, days: int, forgotten: int
@@ -248,7 +230,7 @@ def test_retention_takes_the_oldest_and_leaves_a_sound_chain(
     for number in range(9):
         write(planted, number)
     with Session(planted) as session, session.begin():
-        age(session, 5, timedelta(days=days))
+        age_events(session, 5, timedelta(days=days))
     with Session(planted) as session, session.begin():
         now = session.connection().execute(text("SELECT now()")).scalar_one()
         assert audit.forget_old(session, now) == forgotten
