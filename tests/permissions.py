@@ -88,6 +88,14 @@ def order(ground: Ground) -> dict[str, Any]:
     }
 
 
+def newcomer(ground: Ground) -> dict[str, Any]:
+    return {"name": "新人", "phone": "13700000000", "organisation_id": ground["organisation_id"]}
+
+
+def membership(ground: Ground) -> dict[str, Any]:
+    return {"role": "member", "organisation_id": ground["organisation_id"]}
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -103,6 +111,22 @@ RULES: dict[str, Rule] = {
     "signOut": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
     "getMe": Rule(SIGNED_IN),
     "listMyGrants": Rule(SIGNED_IN),
+    # people
+    "listUsers": Rule(ROLE, may="otdaxz", everywhere="xz"),
+    "getUser": Rule(ROW, may="otdaxz", everywhere="xz"),
+    "createUser": Rule(ROW, may="otdx", sees="maz", everywhere="xz", json=newcomer),
+    "changeUser": Rule(
+        ROW,
+        may="otdx",
+        sees="az",
+        everywhere="xz",
+        json=lambda _: {"name": "改名"},
+        headers={"If-Match": "1"},
+    ),
+    "resetUser": Rule(ROW, may="otdx", sees="az", everywhere="xz"),
+    "giveRole": Rule(ROW, may="otdz", sees="ax", everywhere="xz", json=membership),
+    "takeRole": Rule(ROW, may="otdz", sees="ax", everywhere="xz"),
+    "eraseUser": Rule(ROW, may="x", sees="otdaz", everywhere="xz"),
     # organisations
     "listOrganisations": Rule(SIGNED_IN, everywhere="xz"),
     "getOrganisation": Rule(ROW, may="motdaxz", everywhere="xz"),

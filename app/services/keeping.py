@@ -218,7 +218,6 @@ def allow_keeping(session: Session, *, actor: Actor, account: Account, now: date
 
 
 def _allow_home(session: Session, actor: Actor, organisation_id: UUID | None) -> None:
-    actor.require(*KEEPERS)
     if organisation_id is not None:
         organisations.get(session, actor=actor, organisation_id=organisation_id)
     allowed = keepers(actor, _home_path(session, organisation_id))
