@@ -1,0 +1,1 @@
+"""Other people's services, as servers of our own: real sockets, the documented protocol."""
