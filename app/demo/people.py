@@ -58,13 +58,21 @@ class Directory:
 
     last: int = field(default=0)
 
-    def enrol(self, session: Session, role: Role | None, name: str) -> Person:
+    def enrol(
+        self, session: Session, role: Role | None, name: str, home: Organisation | None
+    ) -> Person:
         """Open an account: with a password for a role to be shown, without one for a stand-in."""
         self.last += 1
         assert self.last < _MANY  # noqa: S101
         phone = f"{_RANGE}{self.last:04}"
         password = None if role is None else password_of(phone)
-        account = accounts.create(session, name=name, phone=phone, password=password)
+        account = accounts.create(
+            session,
+            name=name,
+            phone=phone,
+            password=password,
+            organisation_id=home.id if home else None,
+        )
         return Person(account.id, name, phone)
 
     def appoint(

@@ -122,7 +122,8 @@ def open_all(
     labels = {town.code: town.label for town in sheets.towns()}
     places = []
     for sheet in _chosen(sheets.sites(), scale.sites):
-        manager = directory.enrol(session, Role.SITE_MANAGER, words.person(luck))
+        town = tree.towns[sheet.town_code]
+        manager = directory.enrol(session, Role.SITE_MANAGER, words.person(luck), town)
         site = _draft(session, tree, sheet, labels[sheet.town_code], luck, manager)
         directory.appoint(session, manager, Role.SITE_MANAGER, site=site)
         menu = _furnish(session, site, sheet, local_date(opened_at))
@@ -130,7 +131,6 @@ def open_all(
         sites.publish(session, site=site)
         if sheet.code in AUTOMATIC:
             _approve_automatically(session, site, opened_at)
-        town = tree.towns[sheet.town_code]
         places.append(Place(site, town, menu, manager.account_id, luck.uniform(0.4, 1.6)))
     return places
 

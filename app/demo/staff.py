@@ -46,7 +46,7 @@ def engage(session: Session, *, tree: Tree, directory: Directory, seed: int) -> 
     district = tree.district
 
     def hire(role: Role, organisation: Organisation | None) -> UUID:
-        person = directory.enrol(session, role, words.person(luck))
+        person = directory.enrol(session, role, words.person(luck), organisation)
         directory.appoint(session, person, role, organisation=organisation)
         return person.account_id
 
@@ -72,7 +72,7 @@ def enlist(
     branches = []
     for organisation in [*shown, *(o for o in [*active, *tree.outside] if o not in shown)]:
         role = Role.ORGANISER if organisation in shown else None
-        person = directory.enrol(session, role, words.person(luck))
+        person = directory.enrol(session, role, words.person(luck), organisation)
         directory.appoint(session, person, Role.ORGANISER, organisation=organisation)
         eagerness = luck.uniform(0.3, 1.7) * (_FAVOUR if role else 1)
         branches.append(Branch(organisation, person, eagerness))
@@ -89,5 +89,5 @@ def _join(
     session: Session, branches: Sequence[Organisation], directory: Directory, luck: Random
 ) -> None:
     for branch in branches:
-        member = directory.enrol(session, Role.MEMBER, words.person(luck))
+        member = directory.enrol(session, Role.MEMBER, words.person(luck), branch)
         directory.appoint(session, member, Role.MEMBER, organisation=branch)

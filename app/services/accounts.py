@@ -1,5 +1,7 @@
 """People who can sign in: their accounts."""
 
+from uuid import UUID
+
 from sqlalchemy import func
 from sqlmodel import Session, select
 
@@ -17,7 +19,14 @@ class PhoneTaken(Conflict):
     zh = "该手机号已有账号"
 
 
-def create(session: Session, *, name: str, phone: str, password: str | None) -> Account:
+def create(
+    session: Session,
+    *,
+    name: str,
+    phone: str,
+    password: str | None,
+    organisation_id: UUID | None = None,
+) -> Account:
     """Open an account.
 
     Args:
@@ -25,6 +34,8 @@ def create(session: Session, *, name: str, phone: str, password: str | None) -> 
         name: the person's.
         phone: in any spelling.
         password: whatever it is, as the command line knows best; None for one who has none yet.
+        organisation_id: their home, whose staff keep the account; None for nobody's but the
+            system administrator's.
 
     Raises:
         InvalidPhone: it is no phone number.
@@ -34,6 +45,7 @@ def create(session: Session, *, name: str, phone: str, password: str | None) -> 
         name=name,
         phone_hash=privacy.fingerprint(phone),
         phone_sealed=privacy.seal(phone),
+        organisation_id=organisation_id,
     )
     if password is not None:
         account.password_hash = passwords.hashed(password)

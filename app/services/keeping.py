@@ -60,9 +60,9 @@ def create(
         PhoneTaken: another account has it.
     """
     _allow_home(session, actor, organisation_id)
-    made = accounts.create(session, name=name, phone=phone, password=None)
-    made.organisation_id = organisation_id
-    session.flush()
+    made = accounts.create(
+        session, name=name, phone=phone, password=None, organisation_id=organisation_id
+    )
     code = one_time_codes.issue(session, account_id=made.id, issued_by=actor.account_id, now=now)
     return made, code
 
