@@ -87,19 +87,24 @@ SELECT jsonb_build_array(
 $$"""
 
 DISTRICT = """\
-CREATE FUNCTION audit_district(item jsonb) RETURNS uuid LANGUAGE sql STABLE AS $$
-SELECT coalesce(
-    (item->>'district_id')::uuid,
-    (SELECT district_id FROM organisation WHERE id = (item->>'organisation_id')::uuid),
-    (SELECT district_id FROM site WHERE id = (item->>'site_id')::uuid),
-    (SELECT district_id FROM booking WHERE id = (item->>'booking_id')::uuid),
-    (SELECT s.district_id FROM venue v JOIN site s ON s.id = v.site_id
-        WHERE v.id = (item->>'venue_id')::uuid),
-    (SELECT o.district_id FROM fund f JOIN organisation o ON o.id = f.organisation_id
-        WHERE f.id = (item->>'fund_id')::uuid),
-    '00000000-0000-0000-0000-000000000000'::uuid)
+CREATE FUNCTION audit_district(item jsonb) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce(
+        (item->>'district_id')::uuid,
+        (SELECT district_id FROM organisation WHERE id = (item->>'organisation_id')::uuid),
+        (SELECT district_id FROM site WHERE id = (item->>'site_id')::uuid),
+        (SELECT district_id FROM booking WHERE id = (item->>'booking_id')::uuid),
+        (SELECT s.district_id FROM venue v JOIN site s ON s.id = v.site_id
+            WHERE v.id = (item->>'venue_id')::uuid),
+        (SELECT o.district_id FROM fund f JOIN organisation o ON o.id = f.organisation_id
+            WHERE f.id = (item->>'fund_id')::uuid),
+        '00000000-0000-0000-0000-000000000000'::uuid);
+END
 $$"""
-"""The district of a row, by the first of its columns that leads to one."""
+"""The district of a row, by the first of its columns that leads to one.
+
+Not in plain SQL, for that would be planned anew for every row.
+"""
 
 WRITE = """\
 CREATE FUNCTION audit_write(
@@ -107,10 +112,17 @@ CREATE FUNCTION audit_write(
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     chain audit_chain;
+    last record;
     made audit_event;
 BEGIN
     INSERT INTO audit_chain (district_id) VALUES (district) ON CONFLICT DO NOTHING;
     SELECT * INTO chain FROM audit_chain c WHERE c.district_id = district FOR UPDATE;
+    SELECT e.number, e.hash INTO last FROM audit_event e
+    WHERE e.district_id = district ORDER BY e.number DESC LIMIT 1;
+    IF last.number > chain.last_number THEN -- of this transaction, which has not moved the end yet
+        chain.last_number := last.number;
+        chain.last_hash := last.hash;
+    END IF;
     made := (
         district, chain.last_number + 1, clock_timestamp(),
         nullif(current_setting('audit.actor_id', true), '')::uuid,
@@ -123,10 +135,25 @@ BEGIN
         made.request_id, made.address, made.login, made.action, made.noun, made.row_id,
         made.before, made.after));
     INSERT INTO audit_event VALUES (made.*);
-    UPDATE audit_chain c SET last_number = made.number, last_hash = made.hash
-    WHERE c.district_id = district;
 END
 $$"""
+
+END = """\
+CREATE FUNCTION audit_end() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE audit_chain c SET last_number = NEW.number, last_hash = NEW.hash
+    WHERE c.district_id = NEW.district_id AND NOT EXISTS (
+        SELECT FROM audit_event e
+        WHERE e.district_id = NEW.district_id AND e.number = NEW.number + 1);
+    RETURN NULL;
+END
+$$"""
+"""Move the end of a district's log, once for all that a transaction wrote.
+
+Moved by every event, the row would leave as many dead versions as there were events, and each next
+event would pass them all.
+"""
 
 SHOWN = """\
 CREATE FUNCTION audit_shown(key text, item jsonb, hidden text[]) RETURNS jsonb
@@ -219,6 +246,8 @@ END
 $$"""
 
 GUARDED = (
+    "CREATE CONSTRAINT TRIGGER audit_event_end AFTER INSERT ON audit_event"
+    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_end()",
     "CREATE TRIGGER audit_event_guard BEFORE UPDATE OR DELETE ON audit_event"
     " FOR EACH ROW EXECUTE FUNCTION audit_guard()",
     "CREATE TRIGGER audit_event_kept BEFORE TRUNCATE ON audit_event"
@@ -275,7 +304,7 @@ MANUAL = (
 """Postings that follow from a booking or a claim are told by its own event."""
 
 for _statement in (
-    *(DIGEST, FACTS, DISTRICT, WRITE, SHOWN, CHANGE, NOTE, FORGET, GUARD),
+    *(DIGEST, FACTS, DISTRICT, WRITE, END, SHOWN, CHANGE, NOTE, FORGET, GUARD),
     *(*GUARDED, *map(audit_trigger, AUDITED), MANUAL),
 ):
     event.listen(SQLModel.metadata, "after_create", ddl(_statement))
