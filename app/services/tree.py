@@ -25,6 +25,8 @@ PARENTS: dict[OrganisationKind, tuple[OrganisationKind, ...]] = {
 """What hangs under what."""
 BRANCHES = (_K.GENERAL_BRANCH, _K.BRANCH)
 """What a town plants and changes by itself; committees are the district's business."""
+DEEPEST = 16
+"""Most levels of the tree, the district among them; an index holds no path of any length."""
 STAFF = (Role.DISTRICT_STAFF, Role.TOWN_STAFF)
 
 
@@ -40,6 +42,14 @@ class OrganisationInACircle(Conflict):
     """An organisation cannot hang under itself, or under what hangs under it."""
 
     zh = "不能把党组织移到其自身或其下级之下"
+
+
+class TreeTooDeep(Conflict):
+    """The tree would have more levels than it may."""
+
+    zh = "党组织层级过深"
+    detail_en = "At most {limit} levels"
+    detail_zh = "最多 {limit} 级"
 
 
 class OtherDistrict(Conflict):
@@ -114,6 +124,7 @@ def plant(
         OrganisationNotFound: the actor sees no such parent.
         NotInScope: they may not plant this kind there.
         KindMisplaced: this kind does not hang under the parent's.
+        TreeTooDeep: it would hang below the deepest level.
         OrganisationCodeTaken: another one has the code.
     """
     parent = organisations.get(session, actor=actor, organisation_id=parent_id)
@@ -121,6 +132,8 @@ def plant(
     session.refresh(parent)
     _require(actor, roles_below(actor, kind=kind, path=parent.path))
     _nest(kind, parent)
+    if parent.path.count(".") + 1 >= DEEPEST:
+        raise TreeTooDeep(limit=DEEPEST)
     return organisations.create(
         session,
         name=name,
@@ -154,6 +167,7 @@ def change(
         KindMisplaced: it does not hang under the new parent's kind.
         OrganisationInACircle: the new parent hangs below it.
         OtherDistrict: the new parent is another district's.
+        TreeTooDeep: some of what moves would hang below the deepest level.
     """
     node = organisations.get(session, actor=actor, organisation_id=organisation_id)
     target = changes.get("parent_id")
@@ -175,6 +189,7 @@ def change(
         session.flush()
     if parent is not None:
         _rehang(session, old_path, parent.path)
+        check_depth(session, path=node.path)
     return node
 
 
@@ -187,6 +202,18 @@ def hold(session: Session, *, district_id: UUID, moving: bool) -> None:
     root = select(Organisation.id).where(Organisation.id == district_id)
     lock = root.with_for_update(key_share=True) if moving else root.with_for_update(read=True)
     session.exec(lock).one()
+
+
+def check_depth(session: Session, *, path: str) -> None:
+    """Pass if nothing at `path` or below it hangs deeper than it may.
+
+    Raises:
+        TreeTooDeep: something does.
+    """
+    column = col(Organisation.path)
+    deepest = select(func.max(func.nlevel(column))).where(column.op("<@")(cast(path, Ltree)))
+    if session.exec(deepest).one() > DEEPEST:
+        raise TreeTooDeep(limit=DEEPEST)
 
 
 def _new_parent(session: Session, actor: Actor, node: Organisation, target: UUID) -> Organisation:

@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx2 import Response
 from sqlmodel import Session
 
 from app.models import Organisation, OrganisationKind, Role, Sector
 from app.services import accounts, grants, organisations, tokens
 from app.services.organisations import Sapling
-from tests.api.replies import NOBODY, Body, done_once, refused, told
+from tests.api.replies import NOBODY, Body, done_once, keyed, pointers, refused, told
 from tests.conftest import NOW
 from tests.makers import (
     make_account,
@@ -252,3 +253,53 @@ def test_history_is_where_the_branch_is(session: Session, client: TestClient) ->
     assert told(client.get("/api/v1/bookings", headers=old))["items"] == []
     assert told(client.get(booking, headers=new))["organisation"]["id"] == str(world.branch.id)
     assert len(told(client.get("/api/v1/bookings", headers=new))["items"]) == 1
+
+
+def upload(client: TestClient, who: dict[str, str], content: bytes, query: str = "") -> Response:
+    file = {"file": ("任意.bin", content, "application/octet-stream")}
+    return client.post(f"{PATH}/import{query}", files=file, headers=who)
+
+
+ROWS = "code,name,kind,parent_code\nQ1-8,第八村党支部,branch,Q1\n".encode()
+
+
+def test_a_table_is_imported(client: TestClient, place: Town) -> None:
+    wanted = {"rows": 1, "created": 1, "changed": 0, "unchanged": 0}
+    dry = upload(client, place.staff, ROWS, "?dry_run=true")
+    assert told(dry) == wanted | {"dry_run": True}
+    assert "Q1-8" not in codes(client, place)
+    key = keyed(place.staff)
+    boundary = {"Content-Type": "multipart/form-data; boundary=x"}
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = part + ROWS + b"\r\n--x--\r\n"
+    first, again = (
+        client.post(f"{PATH}/import", content=body, headers=key | boundary) for _ in range(2)
+    )
+    assert told(first) == told(again) == wanted | {"dry_run": False}
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "Q1-8" in codes(client, place)
+
+
+def test_a_table_with_faults_is_refused(client: TestClient, place: Town) -> None:
+    body = refused(
+        upload(client, place.staff, ROWS.replace(b",Q1\n", b",Q2\n")), 422, "import-refused"
+    )
+    assert body["faults"] == 1
+    assert body["errors"][0] == {
+        "row": 2,
+        "column": "parent_code",
+        "value": "Q2",
+        "code": "unknown-parent",
+        "detail": "没有这个上级",
+    }
+
+
+def test_what_is_no_table(session: Session, client: TestClient, place: Town) -> None:
+    refused(upload(client, place.staff, b"\xff\xfe"), 422, "sheet-unreadable")
+    refused(upload(client, place.staff, b"a\n" * 20_002), 413, "sheet-too-large")
+    assert upload(client, {}, ROWS).status_code == 401
+    for fields in ({"file": "text"}, {}):
+        reply = client.post(f"{PATH}/import", headers=place.staff, data=fields)
+        assert pointers(reply) == {"/file"}
+    organiser = make_account(session, Role.ORGANISER, at=place.branches[0])
+    refused(upload(client, signed_in(session, organiser), ROWS), 403, "not-in-scope")
