@@ -10,20 +10,20 @@ import pytest
 import structlog
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from app import logs
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
-from app.models import Role
-from app.services import accounts
+from app.models import Account, Role
+from app.services import accounts, one_time_codes
 from app.settings import Env, Settings
 from tests.api.replies import told
 from tests.conftest import NOW, as_owner, plain
 from tests.makers import World, make_grant, make_world
 
-PASSWORD = "canary-password-9f3a"  # noqa: S105
+PASSWORD, SECOND, THIRD = "Canary-9f3a-Eins", "Canary-9f3a-Zwei", "Canary-9f3a-Drei"
 PHONE = "13912345678"
 CONTACT = "13987654321"
 """Secrets of the flow; tokens join them as they are given out."""
@@ -69,8 +69,15 @@ def world(own_engine: Engine) -> World:
     return world
 
 
-def flow(client: TestClient, world: World) -> list[str]:
-    """Sign in, renew, order, and sign out; return every secret on the way."""
+def code_for(engine: Engine) -> str:
+    """A one-time code, as staff hand it out."""
+    with Session(engine) as session, session.begin():
+        person = session.exec(select(Account).where(Account.name == "张三")).one()
+        return one_time_codes.issue(session, account_id=person.id, issued_by=None, now=NOW).code
+
+
+def flow(client: TestClient, world: World, code: str) -> list[str]:
+    """Sign in, renew, order, change and reset the password, sign out; return every secret."""
     form = {"username": PHONE, "password": PASSWORD}
     wrong = {"username": PHONE, "password": f"{PASSWORD}-wrong"}
     client.post("/api/v1/auth/token", data=wrong)
@@ -91,9 +98,16 @@ def flow(client: TestClient, world: World) -> list[str]:
     reply = client.post("/api/v1/bookings", json=order, headers=who)
     assert reply.status_code in (201, 500), reply.text
     client.post("/api/v1/bookings", json=order | {"contact_phone": f"{CONTACT}9"}, headers=who)
+    change = {"current_password": PASSWORD, "new_password": SECOND}
+    assert client.post("/api/v1/me/password", json=change, headers=who).status_code == 204
+    reset = {"phone": PHONE, "new_password": THIRD}
+    assert client.post("/api/v1/auth/password", json=reset | {"code": f"{code}X"}).is_error
+    reply = client.post("/api/v1/auth/password", json=reset | {"code": code})
+    assert reply.status_code == 204, reply.text
     client.post("/api/v1/auth/logout", json={"refresh_token": second["refresh_token"]})
     tokens = [pair[name] for pair in (first, second) for name in ("access_token", "refresh_token")]
-    return [PASSWORD, PHONE, CONTACT, *tokens, PRODUCTION["secret_key"], PRODUCTION["phone_key"]]
+    given = [PASSWORD, SECOND, THIRD, PHONE, CONTACT, code, *tokens]
+    return [*given, PRODUCTION["secret_key"], PRODUCTION["phone_key"]]
 
 
 def broken(engine: Engine) -> None:
@@ -115,7 +129,7 @@ def test_no_secret_of_a_whole_visit_is_written(
     at_debug(settings, written)
     if faulty:
         broken(own_engine)
-    secrets = flow(TestClient(app), world)
+    secrets = flow(TestClient(app), world, code_for(own_engine))
     engine.dispose()
     assert found(secrets, written) == []
     assert ("unhandled" in written.getvalue()) == faulty
