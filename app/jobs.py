@@ -26,11 +26,14 @@ from app.services import (
     audit,
     claims,
     idempotency,
+    identities,
     notifications,
+    one_time_codes,
     overdue,
     policies,
     rates,
     sessions,
+    throttles,
     tokens,
 )
 from app.services.calendar import local_date
@@ -139,6 +142,9 @@ JOBS = (
     Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
     Job("forget-counts", 3600, partial(_whenever, rates.forget_old)),
     Job("forget-tokens", 3600, partial(_whenever, tokens.forget_expired)),
+    Job("forget-codes", 3600, partial(_whenever, one_time_codes.forget_expired)),
+    Job("forget-failures", 3600, partial(_whenever, throttles.forget_old)),
+    Job("forget-sign-ins", 3600, partial(_whenever, identities.forget_expired)),
 )
 
 

@@ -29,7 +29,16 @@ from app.models import (
     VenueSession,
     Visit,
 )
-from app.services import claims, idempotency, ledger, tokens, verify
+from app.services import (
+    claims,
+    idempotency,
+    identities,
+    ledger,
+    one_time_codes,
+    throttles,
+    tokens,
+    verify,
+)
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 from app.settings import Settings
 from tests.conftest import NOW, as_owner
@@ -126,6 +135,9 @@ def work_for_every_job(setup: Session, world: World) -> None:
     tokens.issue(setup, account_id=world.organiser.id, now=NOW)
     idempotency.begin(setup, account_id=world.organiser.id, key=uuid7(), request_hash=b"", now=NOW)
     setup.add(RateCounter(key="", hits=1, expires_at=NOW))
+    one_time_codes.issue(setup, account_id=world.organiser.id, issued_by=None, now=NOW)
+    throttles.begin(setup, subject=b"", address=None, now=NOW)
+    identities.remember(setup, state="", nonce="", code_verifier="", now=NOW)
     make_completed(setup, world, slots[0])
     for reach, slot in zip((pending, approved, arrived), slots[1:], strict=True):
         reach(setup, world, slot)

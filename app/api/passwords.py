@@ -67,7 +67,7 @@ class PasswordIn(BaseModel):
     responses=problems(
         Unauthenticated,
         tokens.InvalidToken,
-        sign_in.WrongCredentials,
+        sign_in.WrongPassword,
         passwords.PasswordTooWeak,
         throttles.TooManyAttempts,
     ),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from app.errors import Unauthenticated
+from app.errors import Forbidden, Unauthenticated
 from app.models import Account, Organisation
 from app.services import accounts, audit, one_time_codes, passwords, throttles, tokens
 from app.services.throttles import TooManyAttempts
@@ -24,13 +24,20 @@ class WrongCredentials(Unauthenticated):
     zh = "手机号或密码有误"
 
 
+class WrongPassword(Forbidden):
+    """This is not your present password."""
+
+    # Not 401: clients take that for the end of their access token, renew it and send again.
+    zh = "原密码有误"
+
+
 class WrongCode(Unauthenticated):
     """The phone number or the one-time code is wrong, or the code is used or too old."""
 
     zh = "手机号或一次性验证码有误，或验证码已失效"
 
 
-Refusal = WrongCredentials | WrongCode | TooManyAttempts | passwords.PasswordExpired
+Refusal = WrongCredentials | WrongPassword | WrongCode | TooManyAttempts | passwords.PasswordExpired
 
 
 def with_password(
@@ -132,7 +139,7 @@ def set_own(
     subject = session.get_one(Account, account_id).phone_hash
     assert subject  # noqa: S101  # who is signed in is not erased
     proof = _password(session, current_password)
-    account = _proved(session, subject, address, now, proof, WrongCredentials())
+    account = _proved(session, subject, address, now, proof, WrongPassword())
     return _changed(session, account, password, now, by="password")
 
 
@@ -159,7 +166,7 @@ def _proved(
     address: str | None,
     now: datetime,
     proof: Proof,
-    refusal: WrongCredentials | WrongCode,
+    refusal: WrongCredentials | WrongPassword | WrongCode,
 ) -> Account | Refusal:
     account = accounts.locked(session, condition=Account.phone_hash == subject)
     attempt = throttles.begin(session, subject=subject, address=address, now=now)

@@ -71,7 +71,7 @@ def test_failures_count_over_every_door(client: TestClient, account_id: UUID) ->
     for _ in range(2):
         refused(client.post(TOKEN, data=WRONG), 401, "wrong-credentials")
     own = CHANGE | {"current_password": "wrong"}
-    refused(client.post(OWN, json=own, headers=headers), 401, "wrong-credentials")
+    refused(client.post(OWN, json=own, headers=headers), 403, "wrong-password")
     refused(client.post(PUBLIC, json={"phone": PHONE} | own), 401, "wrong-credentials")
     by_code = {"phone": PHONE, "code": "WRONGCODE2", "new_password": NEW}
     refused(client.post(PUBLIC, json=by_code), 401, "wrong-code")
