@@ -58,6 +58,7 @@ export const router = createRouter({
       meta: { login: true },
     },
     { path: '/me', name: 'me', component: () => import('./views/MeView.vue') },
+    { path: '/password', name: 'password', component: () => import('./views/PasswordView.vue') },
     { path: '/login', name: 'login', component: () => import('./views/LoginView.vue') },
     {
       path: '/figures',

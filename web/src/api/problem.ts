@@ -13,6 +13,7 @@ interface ProblemBody {
   code?: string
   errors?: FieldError[]
   alternatives?: Alternative[]
+  retry_after_seconds?: number
 }
 
 /** Whatever kept a call from its answer, in words that can be shown to a person. */
@@ -24,6 +25,8 @@ export class Problem extends Error {
   readonly detail: string
   readonly errors: FieldError[]
   readonly alternatives: Alternative[]
+  /** How long a person who failed too often has to wait. */
+  readonly waitMinutes: number
 
   constructor(status: number, body: ProblemBody = {}) {
     super(body.title ?? 'problem')
@@ -33,6 +36,7 @@ export class Problem extends Error {
     this.detail = body.detail ?? ''
     this.errors = body.errors ?? []
     this.alternatives = body.alternatives ?? []
+    this.waitMinutes = Math.ceil((body.retry_after_seconds ?? 0) / 60)
   }
 
   /** What to show where there is one line only: the detail says more than the title. */

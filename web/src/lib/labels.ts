@@ -85,4 +85,5 @@ export const ROLES: Record<Role, string> = {
   fund_approver: '经费审批',
   auditor: '审计只读',
   system_admin: '系统管理员',
+  security_admin: '安全管理员',
 }

@@ -42,6 +42,19 @@ export async function logIn(phone: string, password: string): Promise<void> {
   await loadMe()
 }
 
+/** Whose password the next page is about; not in the address, which is kept and shown. */
+export const phoneTyped = ref('')
+
+/** Set a password with the present one, even if it has expired, or with a code from staff. */
+export async function setPassword(
+  proof: { current_password: string } | { code: string },
+  phone: string,
+  new_password: string,
+): Promise<void> {
+  await answer(http.POST('/api/v1/auth/password', { body: { phone, new_password, ...proof } }))
+  forget() // The change has ended every login.
+}
+
 export async function logOut(): Promise<void> {
   const refresh_token = storedRefreshToken()
   forget()
