@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 
 from app import logs
 from app.api import (
+    admissions,
     audit,
     auth,
     bookings,
@@ -28,6 +29,7 @@ from app.api import (
     pages,
     passwords,
     problems,
+    registrations,
     reviews,
     sessions,
     sites,
@@ -48,6 +50,8 @@ ROUTERS = (
     keeping,
     organisations,
     imports,
+    registrations,
+    admissions,
     calendar,
     config,
     district_map,
