@@ -3,69 +3,29 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import sqlalchemy
 import typer
 import uvicorn
-from alembic import command
-from alembic.config import Config
 from apscheduler.schedulers.background import BackgroundScheduler
-from rich.console import Console
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from app import clock, demo, jobs, machine, postgres
-from app.api.limits import AT_ONCE
+from app import clock, demo, founding, jobs, machine
+from app.database import ROOT, database, engine_of, upgrade
 from app.db import create_engine
-from app.errors import DomainError
 from app.main import create_app
-from app.services import imports, organisations
 from app.services import verify as invariants
 from app.settings import Env, Settings, load
 
-ROOT = Path(__file__).parent.parent
 SEED = 370302
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 demo_cli = typer.Typer(help="The demonstration district.")
 cli.add_typer(demo_cli, name="demo")
-import_cli = typer.Typer(help="Tables to take in.")
-cli.add_typer(import_cli, name="import")
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """Yield the URL of the database named in the settings, else of the checkout's own server."""
-    if settings.database_url:
-        yield settings.database_url
-        return
-    with postgres.running("demo", durable=True) as server:
-        url = postgres.createdb(server, "app")
-        yield sqlalchemy.make_url(url).set(drivername="postgresql").render_as_string(False)
-
-
-@contextmanager
-def engine_of(settings: Settings) -> Iterator[Engine]:
-    """Yield an engine on that database, brought up to the newest migration."""
-    with database(settings) as url:
-        _upgrade(url)
-        engine = create_engine(url, pool_size=settings.pool_size + AT_ONCE + len(jobs.JOBS))
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-
-
-def _upgrade(url: str) -> None:
-    config = Config(ROOT / "alembic.ini")
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.attributes["url"] = url
-    command.upgrade(config, "head")
+cli.add_typer(founding.cli, name="found")
+cli.add_typer(founding.import_cli, name="import")
 
 
 def _refuse_in_production(settings: Settings) -> None:
@@ -154,7 +114,7 @@ def run_jobs() -> None:
 def migrate() -> None:
     """Bring the database up to the newest migration."""
     with database(load()) as url:
-        _upgrade(url)
+        upgrade(url)
 
 
 @demo_cli.callback(invoke_without_command=True)
@@ -178,49 +138,6 @@ def _print_accounts(engine: Engine) -> None:
     with Session(engine) as session:
         rows = [account.as_json() for account in demo.accounts(session)]
     typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
-
-
-@import_cli.command(name="organisations")
-def import_organisations(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX")],
-    district: Annotated[str, typer.Option(help="code of the district it is a part of")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell what would happen")] = False,
-) -> None:
-    """Plant, change and move organisations as a table says; all of it, or nothing.
-
-    Raises:
-        Exit: with 1, if anything in the table is wrong; each fault is told by its row.
-    """
-    with database(load()) as url:
-        engine = create_engine(url)
-        try:
-            with (
-                demo.bar(Console(stderr=True), "导入") as progress,
-                Session(engine) as session,
-                session.begin(),
-            ):
-                root = organisations.district(session, code=district)
-                done = imports.run(
-                    session,
-                    actor=imports.system(root),
-                    data=file.read_bytes(),
-                    dry_run=dry_run,
-                    progress=progress,
-                )
-        except DomainError as refusal:
-            _tell(refusal)
-            raise typer.Exit(1) from None
-        finally:
-            engine.dispose()
-    typer.echo(json.dumps({"dry_run": dry_run, **asdict(done)}))
-
-
-def _tell(refusal: DomainError) -> None:
-    faults = refusal.facts.get("errors")
-    for fault in faults if isinstance(faults, list) else []:
-        where = f"第 {fault['row']} 行 {fault['column']}"
-        typer.echo(f"{where} {fault['value']!r}：{fault['detail']}", err=True)
-    typer.echo(f"{refusal.title('zh')}：{refusal.detail('zh')}", err=True)
 
 
 @cli.command()

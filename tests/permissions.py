@@ -110,6 +110,7 @@ RULES: dict[str, Rule] = {
     "refreshToken": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
     "signOut": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
     "getMe": Rule(SIGNED_IN),
+    "changeMe": Rule(SIGNED_IN, json=lambda _: {"name": "新名"}, headers={"If-Match": "1"}),
     "listMyGrants": Rule(SIGNED_IN),
     # people
     "listUsers": Rule(ROLE, may="otdaxz", everywhere="xz"),

@@ -9,9 +9,9 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from app.api.deps import ActorDep, NowDep, SessionDep, by
+from app.api.deps import ActorDep, Line, NowDep, SessionDep, VersionDep, by
 from app.api.problems import problems, tell
-from app.errors import Unauthenticated
+from app.errors import Stale, Unauthenticated
 from app.models import Account, Role
 from app.services import accounts, grants, passwords, sign_in, throttles, tokens
 
@@ -107,6 +107,7 @@ class Me(BaseModel):
                 "name": "张三",
                 "phone_masked": "138****1234",
                 "grants": [],
+                "version": 1,
             }
         }
     )
@@ -115,6 +116,15 @@ class Me(BaseModel):
     name: str
     phone_masked: str
     grants: list[GrantPublic]
+    version: int
+
+
+class MeChange(BaseModel):
+    """What one may change of oneself; the phone is the staff's to change, for it opens the door."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"example": {"name": "张三"}})
+
+    name: Line = Field(max_length=40)
 
 
 @router.post(
@@ -151,7 +161,7 @@ def sign_in_with_password(
     response_model=Token,
     responses=problems(tokens.LoginEnded),
 )
-def refreshtoken(
+def refresh_token(
     kept: RefreshIn, request: Request, session: SessionDep, now: NowDep, response: Response
 ) -> Token | JSONResponse:
     """Answer the next pair; a token used before ends the login it belongs to."""
@@ -176,12 +186,32 @@ def sign_out(kept: RefreshIn, session: SessionDep, now: NowDep) -> None:
 @router.get("/me", operation_id="getMe", summary="Who I am", responses=NOT_SIGNED_IN)
 def get_me(actor: ActorDep, session: SessionDep, now: NowDep) -> Me:
     """Answer the signed-in person, with the grants in force."""
-    account = session.get_one(Account, actor.account_id)
+    return _me(session, session.get_one(Account, actor.account_id), actor, now)
+
+
+@router.patch(
+    "/me",
+    operation_id="changeMe",
+    summary="Change my name",
+    responses=NOT_SIGNED_IN | problems(Stale),
+)
+def change_me(
+    change: MeChange, version: VersionDep, actor: ActorDep, session: SessionDep, now: NowDep
+) -> Me:
+    """Change it, unless it has been changed since it was read."""
+    account = accounts.rename(
+        session, account_id=actor.account_id, name=change.name, version=version
+    )
+    return _me(session, account, actor, now)
+
+
+def _me(session: Session, account: Account, actor: ActorDep, now: NowDep) -> Me:
     return Me(
         id=account.id,
         name=account.name,
         phone_masked=accounts.phone_masked(account) or "",
         grants=_grants(session, actor, now),
+        version=account.version,
     )
 
 

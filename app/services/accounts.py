@@ -6,7 +6,7 @@ from sqlalchemy import func
 from sqlmodel import Session, select
 
 from app.db import violating
-from app.errors import Conflict
+from app.errors import Conflict, Stale
 from app.models import Account
 from app.services import passwords, privacy
 
@@ -54,6 +54,27 @@ def create(
     session.add(account)
     with violating(PHONE_ONCE, PhoneTaken()):
         session.flush()
+    return account
+
+
+def rename(session: Session, *, account_id: UUID, name: str, version: int) -> Account:
+    """Change a person's name.
+
+    Args:
+        session: open transaction.
+        account_id: the person.
+        name: the new one.
+        version: the one that was read.
+
+    Raises:
+        Stale: it has changed since.
+    """
+    wanted = select(Account).where(Account.id == account_id).with_for_update(key_share=True)
+    account = session.exec(wanted.execution_options(populate_existing=True)).one()
+    if account.version != version:
+        raise Stale
+    account.name, account.version = name, version + 1
+    session.flush()
     return account
 
 

@@ -140,8 +140,19 @@ def district(session: Session, *, code: str) -> Organisation:
     Raises:
         OrganisationNotFound: there is none.
     """
-    root = Organisation.kind == OrganisationKind.DISTRICT
-    found = session.exec(select(Organisation).where(Organisation.code == code, root)).one_or_none()
+    found = by_code(session, code=code)
+    if found.kind != OrganisationKind.DISTRICT:
+        raise OrganisationNotFound
+    return found
+
+
+def by_code(session: Session, *, code: str) -> Organisation:
+    """Return the organisation with this code, whoever asks.
+
+    Raises:
+        OrganisationNotFound: there is none.
+    """
+    found = session.exec(select(Organisation).where(Organisation.code == code)).one_or_none()
     if found is None:
         raise OrganisationNotFound
     return found

@@ -101,6 +101,18 @@ def test_my_grants_are_those_of_me(client: TestClient, account: Account) -> None
     assert client.get("/api/v1/me/grants", headers=headers).json() == {"items": grants}
 
 
+def test_a_name_is_changed_unless_somebody_was_faster(
+    client: TestClient, account: Account
+) -> None:
+    headers = bearing(sign_in(client)["access_token"])
+    me = client.get("/api/v1/me", headers=headers).json()
+    change = {"json": {"name": "新名"}, "headers": headers | {"If-Match": f'"{me["version"]}"'}}
+    assert client.patch("/api/v1/me", **change).json()["name"] == "新名"
+    late = client.patch("/api/v1/me", **change)
+    assert (late.status_code, late.json()["code"]) == (412, "stale")
+    assert client.get("/api/v1/me", headers=headers).json()["name"] == "新名"
+
+
 @pytest.mark.parametrize("path", ["/api/v1/me", "/api/v1/me/grants"])
 def test_nobody_is_not_told_who_they_are(client: TestClient, account: Account, path: str) -> None:
     assert client.get(path).json()["code"] == "unauthenticated"
