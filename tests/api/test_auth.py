@@ -87,7 +87,12 @@ def test_me(client: TestClient, account: Account) -> None:
     assert reply.status_code == 200
     me = reply.json()
     (grant,) = me.pop("grants")
-    assert me == {"id": str(account.id), "name": "张三", "phone_masked": "138****1234"}
+    assert me == {
+        "id": str(account.id),
+        "name": "张三",
+        "phone_masked": "138****1234",
+        "version": 1,
+    }
     assert (grant["role"], grant["organisation"]["name"], grant["site"]) == (
         "auditor",
         "示例区委",
@@ -101,14 +106,13 @@ def test_my_grants_are_those_of_me(client: TestClient, account: Account) -> None
     assert client.get("/api/v1/me/grants", headers=headers).json() == {"items": grants}
 
 
-def test_a_name_is_changed_unless_somebody_was_faster(
-    client: TestClient, account: Account
-) -> None:
+def test_a_name_is_changed_unless_somebody_was_faster(client: TestClient, account: Account) -> None:
     headers = bearing(sign_in(client)["access_token"])
     me = client.get("/api/v1/me", headers=headers).json()
-    change = {"json": {"name": "新名"}, "headers": headers | {"If-Match": f'"{me["version"]}"'}}
-    assert client.patch("/api/v1/me", **change).json()["name"] == "新名"
-    late = client.patch("/api/v1/me", **change)
+    seen = headers | {"If-Match": f'"{me["version"]}"'}
+    done = client.patch("/api/v1/me", json={"name": "新名"}, headers=seen)
+    assert done.json()["name"] == "新名"
+    late = client.patch("/api/v1/me", json={"name": "旧名"}, headers=seen)
     assert (late.status_code, late.json()["code"]) == (412, "stale")
     assert client.get("/api/v1/me", headers=headers).json()["name"] == "新名"
 
