@@ -188,9 +188,14 @@ def _hash(secret: str) -> bytes:
 def _locked(session: Session, refresh_token: str) -> RefreshToken | None:
     """Return the link as it is once its family is ours alone until the end of the transaction."""
     known = RefreshToken.token_hash == _hash(refresh_token)
-    family_id = session.exec(select(RefreshToken.family_id).where(known)).one_or_none()
-    if family_id is None:
+    link = session.exec(
+        select(RefreshToken.family_id, RefreshToken.account_id).where(known)
+    ).one_or_none()
+    if link is None:
         return None
+    family_id, account_id = link
+    # The account first: the end of all logins begins there, and must not miss a link being made.
+    session.exec(select(Account.id).where(Account.id == account_id).with_for_update(read=True))
     # The family's first link bears the family's id. Locking it, and not only the link at hand,
     # keeps a logout from missing a link that is just being made.
     session.exec(select(RefreshToken.id).where(RefreshToken.id == family_id).with_for_update())

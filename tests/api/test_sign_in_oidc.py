@@ -21,7 +21,6 @@ from sqlmodel import Session, select
 from structlog.testing import capture_logs
 
 from app import clock
-from app.channels import asking
 from app.models import Identity
 from tests.api.replies import Body, pointers, refused, told
 from tests.api.signing import PHONE, Clock, bearing, client_at, enrol, noted
@@ -41,7 +40,7 @@ VERIFIED: Body = {"phone_number": f"+86{PHONE}", "phone_number_verified": True}
 @pytest.fixture(scope="module", autouse=True)
 def _soon() -> Iterator[None]:
     """Try as often as the product does, without the pauses."""
-    with stamina.set_testing(True, attempts=asking.TRIES):
+    with stamina.set_testing(True, attempts=10, cap=True):
         yield
 
 

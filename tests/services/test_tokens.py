@@ -16,7 +16,7 @@ from app.models import Account, RefreshToken
 from app.services import accounts, tokens
 from app.services.tokens import InvalidToken
 from tests.conftest import NOW
-from tests.races import until_somebody_waits
+from tests.races import replaced_sql, until_somebody_waits
 
 SECOND = timedelta(seconds=1)
 LIFE = timedelta(minutes=settings.Settings().access_minutes)
@@ -278,6 +278,32 @@ def test_locking_only_the_link_at_hand_would_miss_one(
 
     monkeypatch.setattr(tokens, "_locked", own_link_only)
     assert links_left_by_a_sign_out_during_a_refresh(own_engine) == 1
+
+
+def links_left_by_the_end_of_all_during_a_refresh(engine: Engine) -> int:
+    token = committed_login(engine)
+
+    def end_all() -> None:
+        with Session(engine) as session, session.begin():
+            account_id = session.exec(select(Account.id)).one()
+            tokens.end_all(session, account_id=account_id, now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with Session(engine) as session, session.begin():
+            assert tokens.refresh(session, refresh_token=token, now=NOW)
+            done = pool.submit(end_all)
+            until_somebody_waits(engine)
+        done.result()
+    return living(engine)
+
+
+def test_the_end_of_all_logins_misses_no_link_that_is_being_made(own_engine: Engine) -> None:
+    assert links_left_by_the_end_of_all_during_a_refresh(own_engine) == 0
+
+
+def test_without_locking_the_account_it_would_miss_one(own_engine: Engine) -> None:
+    with replaced_sql(own_engine, "FOR SHARE"):
+        assert links_left_by_the_end_of_all_during_a_refresh(own_engine) == 1
 
 
 def test_the_end_of_a_login_is_lost_unless_committed(own_engine: Engine) -> None:
