@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from uuid import UUID
 
 from geoalchemy2 import WKBElement
 from geoalchemy2.shape import from_shape
@@ -34,7 +35,7 @@ from app.models import (
     VenueSession,
     WhenExhausted,
 )
-from app.services import access, claims, ledger, moves, orders, privacy, tokens
+from app.services import access, claims, ledger, moves, orders, privacy, registrations, tokens
 from tests.conftest import NOW, as_owner
 
 _numbers = count(1)
@@ -429,6 +430,21 @@ def make_claim(session: Session, world: World) -> Claim:
     claims.draft_month(session, fund_id=world.fund.id, month=MONTH)
     theirs = select(Claim).where(Claim.site_id == world.site.id, Claim.month == MONTH)
     return session.exec(theirs).one()
+
+
+def make_registration(session: Session, asked: Organisation, *, name: str = "区外党支部") -> UUID:
+    """Have an outside branch ask to be let in; return the registration's id."""
+    said = registrations.Wanted(
+        organisation_id=asked.id,
+        name=name,
+        home="邻区",
+        sector=None,
+        member_count=9,
+        contact_name=name,
+        contact_phone=f"137{next(_numbers):08d}",
+        note=None,
+    )
+    return registrations.ask(session, wanted=said)
 
 
 def signed_in(session: Session, account: Account) -> dict[str, str]:

@@ -96,6 +96,59 @@ def membership(ground: Ground) -> dict[str, Any]:
     return {"role": "member", "organisation_id": ground["organisation_id"]}
 
 
+def sapling(ground: Ground) -> dict[str, Any]:
+    return {
+        "code": "N1",
+        "name": "新支部",
+        "kind": "branch",
+        "parent_id": ground["organisation_id"],
+        "member_count": 3,
+    }
+
+
+def request_to_join(ground: Ground) -> dict[str, Any]:
+    return {
+        "organisation_id": ground["town_id"],
+        "name": "区外党支部",
+        "home": "邻区",
+        "member_count": 9,
+        "contact_name": "赵组织",
+        "contact_phone": "13700000001",
+    }
+
+
+def new_password(ground: Ground) -> dict[str, Any]:
+    return {"current_password": ground["password"], "new_password": "Another-7-horse-farm"}
+
+
+def sapling(ground: Ground) -> dict[str, Any]:
+    return {
+        "code": "NEW1",
+        "name": "新建党支部",
+        "kind": "branch",
+        "parent_id": ground["town_id"],
+        "member_count": 9,
+    }
+
+
+def table(ground: Ground) -> dict[str, Any]:
+    rows = (
+        f"code,name,kind,parent_code,sector,member_count\nNEW2,新,branch,{ground['town_code']},,3\n"
+    )
+    return {"file": ("branches.csv", rows.encode(), "text/csv")}
+
+
+def asking(ground: Ground) -> dict[str, Any]:
+    return {
+        "organisation_id": ground["town_id"],
+        "name": "邻区党支部",
+        "home": "邻区",
+        "member_count": 9,
+        "contact_name": "李联系",
+        "contact_phone": "13700000001",
+    }
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -109,6 +162,11 @@ RULES: dict[str, Rule] = {
     "signIn": Rule(PUBLIC, form=lambda g: {"username": g["phone"], "password": g["password"]}),
     "refreshToken": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
     "signOut": Rule(PUBLIC, json=lambda g: {"refresh_token": g["refresh_token"]}),
+    "setPassword": Rule(PUBLIC, json=lambda g: {"phone": g["phone"], **new_password(g)}),
+    "signInByWechat": Rule(PUBLIC, json=lambda _: {"code": "0a3Xyz"}),
+    "startOidc": Rule(PUBLIC),
+    "signInByOidc": Rule(PUBLIC, json=lambda _: {"code": "Spl", "state": "dF9"}),
+    "changeMyPassword": Rule(SIGNED_IN, json=new_password),
     "getMe": Rule(SIGNED_IN),
     "changeMe": Rule(SIGNED_IN, json=lambda _: {"name": "新名"}, headers={"If-Match": "1"}),
     "listMyGrants": Rule(SIGNED_IN),
@@ -131,6 +189,39 @@ RULES: dict[str, Rule] = {
     # organisations
     "listOrganisations": Rule(SIGNED_IN, everywhere="xz"),
     "getOrganisation": Rule(ROW, may="motdaxz", everywhere="xz"),
+    "createOrganisation": Rule(ROW, may="td", sees="moaxz", everywhere="xz", json=sapling),
+    "changeOrganisation": Rule(
+        ROW,
+        may="td",
+        sees="moaxz",
+        everywhere="xz",
+        json=lambda _: {"name": "改名"},
+        headers={"If-Match": "1"},
+    ),
+    "importOrganisations": Rule(
+        ROLE, may="td", files=lambda _: {"file": ("a.csv", b"code,name,kind,parent_code")}
+    ),
+    # outside branches
+    "askIn": Rule(PUBLIC, json=request_to_join),
+    "listRegistrations": Rule(SIGNED_IN),
+    "getRegistration": Rule(ROW, may="tda"),
+    "approveRegistration": Rule(ROW, may="td", sees="a"),
+    "rejectRegistration": Rule(ROW, may="td", sees="a", json=reason),
+    "createOrganisation": Rule(ROW, may="td", sees="axz", everywhere="xz", json=sapling),
+    "changeOrganisation": Rule(
+        ROW,
+        may="td",
+        sees="moaxz",
+        everywhere="xz",
+        json=lambda _: {"member_count": 7},
+        headers={"If-Match": "1"},
+    ),
+    "importOrganisations": Rule(ROLE, may="td", files=table, query={"dry_run": "true"}),
+    "askIn": Rule(PUBLIC, json=asking),
+    "listRegistrations": Rule(SIGNED_IN),
+    "getRegistration": Rule(ROW, may="tda"),
+    "approveRegistration": Rule(ROW, may="td", sees="a", json=nothing),
+    "rejectRegistration": Rule(ROW, may="td", sees="a", json=reason),
     # the map
     "listDays": Rule(PUBLIC, query={"from": "2026-11-01", "to": "2026-11-30"}),
     "getConfig": Rule(PUBLIC),
