@@ -22,6 +22,7 @@ DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob
 NAMES = [str(path.relative_to(ROOT)) for path in DOCS]
 ERRORS = ROOT / "docs/errors.md"
 DEPLOY = ROOT / "docs/deploy.md"
+SECURITY = ROOT / "docs/security.md"
 MIGRATIONS = "".join(path.read_text() for path in (ROOT / "migrations/versions").glob("*.py"))
 
 ERROR_ROW = re.compile(r"^\| `([a-z-]+)` \| (\d{3}) \| .+ \| (.*)\|$", re.MULTILINE)
@@ -31,8 +32,19 @@ MAKE = re.compile(r"\bmake ([a-z]+)\b")
 COMMAND = re.compile(r"python -m app ((?:[a-z]+ ?)+)")
 MODULE = re.compile(r"python -m (app\.[a-z.]+)")
 SOURCE = re.compile(r"`((?:app|migrations|openapi|requirements|setup|tests|web)/[\w./-]*)`")
+ASVS_ROW = re.compile(r"^\| ([\d.]+) \| (\d) \|.* \| (.+?) \|$", re.MULTILINE)
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+\.md)[^)]*\)")
 CONSTRAINT = re.compile(r"`([a-z_0-9]+_(?:check|key|pkey|fkey|idx|once|no_overlap))`")
+
+# Section, and how many of its first requirements are of level 1.
+ASVS_LEVEL_1 = """
+    1.2 5 | 1.3 2 | 1.5 1 | 2.1 1 | 2.2 2 | 2.3 1 | 3.2 2 | 3.3 1 | 3.4 2 | 3.5 3 | 4.1 1 | 4.4 1
+    | 5.2 2 | 5.3 2 | 6.1 1 | 6.2 8 | 6.3 2 | 6.4 2 | 7.2 4 | 7.4 2 | 8.1 1 | 8.2 2 | 8.3 1 | 9.1 3
+    | 9.2 1 | 10.4 5 | 11.3 2 | 11.4 1 | 12.1 1 | 12.2 2 | 13.4 1 | 14.2 1 | 14.3 1 | 15.1 1
+    | 15.2 1 | 15.3 1
+"""
+STATUSES = {"yes", "partly", "not covered"}
 
 every_document = pytest.mark.parametrize("path", DOCS, ids=NAMES)
 
@@ -130,3 +142,33 @@ def test_every_constraint_that_is_named_is_in_the_migrations(path: Path) -> None
     tables = set(SQLModel.metadata.tables)
     named = set(CONSTRAINT.findall(path.read_text())) - tables
     assert {name for name in named if f'"{name}"' not in MIGRATIONS} == set()
+
+
+def missing_tests(text: str) -> list[str]:
+    """The tests a text names that are not there."""
+    return [
+        f"{path}::{name}"
+        for path, name in TEST.findall(text)
+        if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text()
+    ]
+
+
+@every_document
+def test_every_test_that_is_named_exists(path: Path) -> None:
+    assert missing_tests(path.read_text()) == []
+
+
+def test_a_test_that_is_not_there_is_noticed() -> None:
+    here = "`tests/test_docs.py::test_a_test_that_is_not_there_is_noticed`"
+    gone, nowhere = "`tests/test_docs.py::test_gone`", "`tests/gone.py::test_gone`"
+    assert missing_tests(f"{here} {gone} {nowhere}") == [gone[1:-1], nowhere[1:-1]]
+
+
+def test_each_requirement_has_one_row_and_one_status() -> None:
+    rows = ASVS_ROW.findall(SECURITY.read_text())
+    numbers = [number for number, _, _ in rows]
+    assert len(set(numbers)) == len(numbers)
+    sections = (part.split() for part in ASVS_LEVEL_1.split("|"))
+    wanted = [f"{section}.{n + 1}" for section, many in sections for n in range(int(many))]
+    assert [number for number, level, _ in rows if level == "1"] == wanted
+    assert {status.split(":")[0] for _, _, status in rows} == STATUSES | {"not applicable"}

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,7 +28,11 @@ PASSWORD, SECOND, THIRD = "Canary-9f3a-Eins", "Canary-9f3a-Zwei", "Canary-9f3a-D
 PHONE = "13912345678"
 CONTACT = "13987654321"
 """Secrets of the flow; tokens join them as they are given out."""
-PRODUCTION = {"secret_key": "s" * 40, "phone_key": "p" * 40, "database_url": "postgresql://x/y"}
+PRODUCTION: dict[str, Any] = {
+    "secret_key": "s" * 40,
+    "phone_key": "p" * 40,
+    "database_url": "postgresql://x/y",
+}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ FIT = {
 }
 DEMO_URL = "postgresql://postgres@/app?host=%2Fsrv%2Fmap%2F.data%2Fdemo"
 
-UNFIT = {
+UNFIT: dict[str, tuple[dict[str, str | None], str]] = {
     "the public secret": ({"APP_SECRET_KEY": PUBLIC_SECRET}, "APP_SECRET_KEY"),
     "a short secret": ({"APP_PHONE_KEY": "short"}, "APP_PHONE_KEY"),
     "one secret for both": ({"APP_PHONE_KEY": FIT["APP_SECRET_KEY"]}, "APP_PHONE_KEY"),

@@ -1,6 +1,7 @@
 """What every answer tells browsers and caches."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -15,7 +16,11 @@ from tests.api.replies import NOBODY
 from tests.conftest import NOW
 from tests.makers import make_booking, make_world, signed_in
 
-SAFE = {"secret_key": "s" * 40, "phone_key": "p" * 40, "database_url": "postgresql://x/y"}
+SAFE: dict[str, Any] = {
+    "secret_key": "s" * 40,
+    "phone_key": "p" * 40,
+    "database_url": "postgresql://x/y",
+}
 BOOKINGS = "/api/v1/bookings"
 PATHS = [
     "/",
@@ -157,3 +162,19 @@ def test_an_answer_to_a_person_is_not_kept_unless_it_says_so(
 ) -> None:
     who = signed_in(session, make_world(session).district_staff)
     assert client.get("/api/v1/me", headers=who).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.git/config",
+        "/.env",
+        "/assets/",
+        "/assets",
+        "/..%2fsettings.py",
+        "/%2e%2e/main.py",
+        "/app",
+    ],
+)
+def test_nothing_beside_the_pages_is_served(client: TestClient, path: str) -> None:
+    assert client.get(path, follow_redirects=False).status_code == 404

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -37,7 +38,7 @@ SIGN_IN = "/api/v1/auth/token"
 
 def limited(engine: Engine, store: Counting = Counting.MEMORY, **more: str) -> FastAPI:
     """The app with small limits."""
-    chosen = {"rate_per_address": "3/minute", "rate_per_account": "2/minute"} | more
+    chosen: dict[str, Any] = {"rate_per_address": "3/minute", "rate_per_account": "2/minute"} | more
     return create_app(engine, Settings(env=Env.TEST, rate_store=store, **chosen))
 
 
@@ -134,7 +135,11 @@ def test_an_address_of_ipv6_is_its_whole_network(host: str, counted: str) -> Non
 
 
 def test_production_has_limits_unless_told_otherwise(shared_engine: Engine) -> None:
-    safe = {"secret_key": "s" * 40, "phone_key": "p" * 40, "database_url": "postgresql://x/y"}
+    safe: dict[str, Any] = {
+        "secret_key": "s" * 40,
+        "phone_key": "p" * 40,
+        "database_url": "postgresql://x/y",
+    }
     storage = memory.MemoryStorage()
     production = Settings(env=Env.PRODUCTION, **safe)
     guard = RateLimit(create_app(shared_engine, production), settings=production, storage=storage)
