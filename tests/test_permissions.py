@@ -16,7 +16,7 @@ from app.api import deps
 from app.db import create_engine
 from app.main import create_app
 from app.models import Notification, Role
-from app.services import accounts, organisations, registrations, tokens
+from app.services import accounts, organisations, tokens
 from app.services.access import Actor
 from app.settings import Env, Settings
 from tests.conftest import NOW, database, plain
@@ -97,19 +97,6 @@ def settle(session: Session, canary: str) -> District:
     # The work of hashing once, not for everybody.
     passworded = {"word": guest.password_hash}
     session.connection().execute(text("UPDATE account SET password_hash = :word"), passworded)
-    asked = registrations.ask(
-        session,
-        wanted=registrations.Wanted(
-            organisation_id=world.town.id,
-            name=canary,
-            home=canary,
-            sector=None,
-            member_count=9,
-            contact_name=canary,
-            contact_phone="13700000001",
-            note=canary,
-        ),
-    )
     membership = make_grant(session, guest, Role.MEMBER, at=world.branch)
     pair = tokens.issue(session, account_id=guest.id, now=NOW)
     message = session.exec(select(Notification.id)).first()
@@ -125,10 +112,7 @@ def settle(session: Session, canary: str) -> District:
         "registration_id": make_registration(session, world.town, name=canary),
         "session_id": later.id,
         "site_id": world.site.id,
-        "registration_id": asked,
         "slug": "session-full",
-        "town_code": world.town.code,
-        "town_id": world.town.id,
         "town_id": world.town.id,
         "user_id": guest.id,
     }
@@ -198,7 +182,7 @@ def send(
         method,
         template.format(**ground.ids),
         params=rule.query,
-        headers=(headers or {}) | rule.headers,
+        headers={**(headers or {}), **rule.headers},
         **more,
     )
 
