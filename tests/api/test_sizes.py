@@ -171,7 +171,8 @@ def test_a_body_of_another_kind_is_refused(client: TestClient, kind: str | None)
             filled = path.replace("{", "").replace("}", "")
             for one in (filled, path.format_map(Anything())):
                 reply = client.request(method, one, content=b"<a/>", headers=headers)
-                assert reply.status_code < 500, (method, one, reply.text)
+                closed = reply.status_code == 503 and reply.json()["code"].endswith("-not-set-up")
+                assert reply.status_code < 500 or closed, (method, one, reply.text)
 
 
 class Anything(dict[str, str]):
