@@ -59,6 +59,13 @@ export const router = createRouter({
     },
     { path: '/me', name: 'me', component: () => import('./views/MeView.vue') },
     { path: '/password', name: 'password', component: () => import('./views/PasswordView.vue') },
+    { path: '/join', name: 'join', component: () => import('./views/JoinView.vue') },
+    {
+      path: '/registrations',
+      name: 'registrations',
+      component: () => import('./views/RegistrationsView.vue'),
+      meta: { login: true },
+    },
     { path: '/login', name: 'login', component: () => import('./views/LoginView.vue') },
     {
       path: '/figures',

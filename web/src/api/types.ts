@@ -22,6 +22,10 @@ export type Purpose = Schemas['Purpose']
 export type Scope = Schemas['Scope']
 export type Notice = Schemas['NotificationPublic']
 export type Overview = Schemas['OverviewPublic']
+export type Sector = Schemas['Sector']
+export type Registration = Schemas['RegistrationPublic']
+export type RegistrationDetail = Schemas['RegistrationDetail']
+export type RegistrationStatus = Schemas['RegistrationStatus']
 export type Use = Schemas['UsePublic']
 
 /** A session offered in a refusal; problem members are outside of the schema. */

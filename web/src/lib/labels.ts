@@ -1,4 +1,4 @@
-import type { Category, Purpose, Role, Status, Unbookable } from '@/api/types'
+import type { Category, Purpose, RegistrationStatus, Role, Sector, Status, Unbookable } from '@/api/types'
 
 /* What the codes of the contract are called on the pages. */
 
@@ -86,4 +86,20 @@ export const ROLES: Record<Role, string> = {
   auditor: '审计只读',
   system_admin: '系统管理员',
   security_admin: '安全管理员',
+}
+
+export const SECTORS: Record<Sector, string> = {
+  rural: '农村',
+  urban: '城市社区',
+  two_new: '“两新”组织',
+  government: '机关',
+  education: '教育',
+  health: '卫健',
+  state_owned: '国企',
+}
+
+export const REGISTRATIONS: Record<RegistrationStatus, string> = {
+  pending: '待审核',
+  approved: '已通过',
+  rejected: '未通过',
 }
