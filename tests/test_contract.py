@@ -21,6 +21,9 @@ NOT_ASKED = (
     "ignored_auth",  # the map answers strangers too
 )
 
+NOT_SET_UP = ("signInByWechat", "startOidc", "signInByOidc")
+"""Answer 503 where nobody has keys of a provider; against providers they are tested by name."""
+
 
 def everything(live: Live) -> tuple[str, dict[str, str]]:
     """A token of somebody with every role, and ids of rows they see."""
@@ -68,6 +71,7 @@ def test_the_server_keeps_its_contract(live: Live, tmp_path: Path) -> None:
         f"{live.url}/openapi.json",
         f"--header=Authorization: Bearer {token}",
         f"--exclude-checks={','.join(NOT_ASKED)}",
+        *(f"--exclude-operation-id={operation}" for operation in NOT_SET_UP),
         "--phases=examples,coverage,fuzzing",
         f"--max-examples={EXAMPLES}",
         "--generation-deterministic",

@@ -5,7 +5,7 @@ from typing import ClassVar, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, NowDep, SessionDep, VersionDep
@@ -81,7 +81,7 @@ class UserChange(BaseModel):
     name: Line | None = Field(default=None, max_length=40)
     phone: Line | None = Field(default=None, max_length=20)
     organisation_id: UUID | None = None
-    active: bool | None = None
+    active: StrictBool | None = None
 
     def changes(self) -> keeping.Changes:
         """Return what was said; of the nulls only the home's means anything."""

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import (
@@ -45,7 +45,7 @@ MOST_MEMBERS = 100_000_000
 Code = Annotated[Line, Field(max_length=32)]
 Name = Annotated[Line, Field(max_length=120)]
 PlaceName = Annotated[Line, Field(max_length=40)]
-MemberCount = Annotated[int, Field(ge=0, le=MOST_MEMBERS)]
+MemberCount = Annotated[int, Field(strict=True, ge=0, le=MOST_MEMBERS)]
 
 
 class OrganisationIn(BaseModel):
@@ -85,7 +85,7 @@ class OrganisationChange(BaseModel):
     name: Name | None = None
     sector: Sector | None = None
     member_count: MemberCount | None = None
-    active: bool | None = None
+    active: StrictBool | None = None
     place: PlaceName | None = None
     parent_id: UUID | None = None
 
@@ -162,7 +162,7 @@ def list_organisations(
 
 
 @router.get(
-    "/{organisation_id}",
+    "/{organisation_id:uuid}",
     operation_id="getOrganisation",
     summary="One organisation",
     responses=problems(Unauthenticated, tokens.InvalidToken, organisations.OrganisationNotFound),
@@ -201,7 +201,7 @@ def create_organisation(wanted: OrganisationIn, actor: ActorDep, once: OnceDep) 
 
 
 @router.patch(
-    "/{organisation_id}",
+    "/{organisation_id:uuid}",
     operation_id="changeOrganisation",
     summary="Change an organisation, or move it with all below it",
     responses=problems(*REFUSALS, tree.OrganisationInACircle, tree.OtherDistrict, Stale),

@@ -1,7 +1,8 @@
 """Domain errors as RFC 9457 problem details: the only place that knows status codes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import structlog
@@ -121,11 +122,16 @@ def language_of(request: Request) -> str:
 
 
 def _answer(
-    status: int, code: str, title: str, detail: str, headers: dict[str, str], **facts: object
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    headers: dict[str, str],
+    facts: Mapping[str, object] = MappingProxyType({}),
 ) -> JSONResponse:
     type_ = f"/problems/{code}" if code in _all() else "about:blank"
     body = {"type": type_, "title": title, "status": status, "detail": detail, "code": code}
-    encoded = jsonable_encoder(facts | body)
+    encoded = jsonable_encoder({**facts, **body})
     return JSONResponse(encoded, status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -136,7 +142,7 @@ def tell(request: Request, error: DomainError) -> JSONResponse:
     headers = dict(HEADERS.get(status, {}))
     if wait := error.facts.get("retry_after_seconds"):
         headers["Retry-After"] = str(wait)
-    return _answer(status, error.slug(), title, detail, headers, **error.facts)
+    return _answer(status, error.slug(), title, detail, headers, error.facts)
 
 
 async def on_domain_error(request: Request, exc: Exception) -> JSONResponse:
@@ -171,8 +177,9 @@ async def on_busy_database(request: Request, exc: Exception) -> JSONResponse:
 
 def _allowed(request: Request) -> str:
     """Return every method the path answers; the framework names those of one route only."""
-    paths = request.app.openapi()["paths"]
-    fitting = (methods for path, methods in paths.items() if _fits(path, request.url.path))
+    paths, asked = request.app.openapi()["paths"], request.url.path
+    literal = [paths[asked]] if asked in paths else []
+    fitting = literal or [methods for path, methods in paths.items() if _fits(path, asked)]
     return ", ".join(sorted(name.upper() for methods in fitting for name in methods))
 
 

@@ -63,7 +63,7 @@ class RegistrationIn(BaseModel):
     name: Line = Field(max_length=120)
     home: Line = Field(max_length=120)
     sector: Sector | None = None
-    member_count: int = Field(ge=1, le=MOST_PEOPLE)
+    member_count: int = Field(strict=True, ge=1, le=MOST_PEOPLE)
     contact_name: Line = Field(max_length=40)
     contact_phone: Line = Field(max_length=20)
     note: Prose | None = Field(default=None, max_length=500)
