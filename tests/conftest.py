@@ -31,8 +31,11 @@ NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Keep the tests of the live server in one worker, and begin with them: they take longest."""
-    items.sort(key=lambda item: "live" not in item.fixturenames)
+    """Keep the tests of the live server in one worker, and begin with them: they take longest.
+
+    The fuzzer comes last of them, for it resets and erases whomever it finds.
+    """
+    items.sort(key=lambda item: ("live" not in item.fixturenames, "test_contract" in item.nodeid))
     for item in items:
         if "live" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("live"))

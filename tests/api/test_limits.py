@@ -27,7 +27,7 @@ from app.main import create_app
 from app.models import RateCounter
 from app.services import rates, tokens
 from app.settings import Counting, Env, Settings
-from tests.api.replies import refused
+from tests.api.replies import NOBODY, refused
 from tests.conftest import NOW, plain
 from tests.live import free_port, wait_until
 from tests.races import at_once
@@ -111,7 +111,7 @@ def test_sign_in_has_a_limit_of_its_own_and_renewing_has_not(shared_engine: Engi
         ("POST", "/api/v1/auth/wechat", True),
         ("POST", "/api/v1/registrations", True),
         ("GET", "/api/v1/registrations", False),
-        ("POST", f"/api/v1/registrations/{uuid7()}/approve", False),
+        ("POST", f"/api/v1/registrations/{NOBODY}/approve", False),
         ("POST", "/api/v1/auth/refresh", False),
         ("POST", "/api/v1/bookings", False),
     ],
