@@ -147,8 +147,11 @@ def test_far_cells_cost_nothing() -> None:
     far = '<row r="1048576"><c r="A1048576" t="inlineStr"><is><t>远</t></is></c></row>'
     beyond = far.replace("1048576", "99999999999")
     wide = '<row r="1"><c r="XFD1" t="inlineStr"><is><t>宽</t></is></c></row>'
-    assert sheets.read(with_sheet(sheet_xml(far))) == [Row(1_048_576, ("远",))]
-    assert sheets.read(with_sheet(sheet_xml(beyond))) == []
+    for xml in (sheet_xml(far), sheet_xml(beyond)):
+        with pytest.raises(SheetTooLarge):
+            sheets.read(with_sheet(xml))
+    near = sheet_xml(far.replace("1048576", "30000"))
+    assert sheets.read(with_sheet(near)) == [Row(30_000, ("远",))]
     assert sheets.read(with_sheet(sheet_xml(wide))) == []
 
 
