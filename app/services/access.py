@@ -138,9 +138,10 @@ def below(column: SQLCoreOperations[UUID], paths: Sequence[str]) -> ColumnElemen
     """Say in SQL that `column` is an organisation in the subtree of one of `paths`."""
     # A name of its own: in a query over organisations the plain one would mean the outer row's.
     node = aliased(Organisation)
-    reached = or_(false(), *(col(node.path).op("<@")(_ltree(path)) for path in paths))
+    reached = or_(false(), *(hangs_below(col(node.path), path) for path in paths))
     return exists().where(col(node.id) == column, reached)
 
 
-def _ltree(path: str) -> ColumnElement[str]:
-    return cast(path, Ltree)
+def hangs_below(path: SQLCoreOperations[str], root: str) -> ColumnElement[bool]:
+    """Say in SQL what `is_below` tells: that `path` is `root` or below it; by index."""
+    return path.op("<@", is_comparison=True)(cast(root, Ltree))

@@ -8,7 +8,7 @@ from uuid import UUID
 from geoalchemy2 import WKBElement
 from geoalchemy2.shape import from_shape
 from shapely import Point
-from sqlalchemy import ColumnElement, cast, false, or_, true
+from sqlalchemy import ColumnElement, false, or_, true
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from uuid_utils.compat import uuid7
@@ -16,8 +16,7 @@ from uuid_utils.compat import uuid7
 from app.db import violating
 from app.errors import Conflict, NotFound
 from app.models import Organisation, OrganisationKind, Role, Sector
-from app.models.base import Ltree
-from app.services.access import OVERSEERS, Actor
+from app.services.access import OVERSEERS, Actor, hangs_below
 
 CODE_ONCE = "organisation_code_key"
 WGS84 = 4326
@@ -217,8 +216,5 @@ def _in_scope(actor: Actor) -> ColumnElement[bool]:
     if any(grant.role in {Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN} for grant in actor.grants):
         return true()
     own = [grant.organisation_id for grant in actor.grants if grant.organisation_id]
-    reached = [
-        col(Organisation.path).op("<@", is_comparison=True)(cast(path, Ltree))
-        for path in actor.paths(*OVERSEERS)
-    ]
+    reached = [hangs_below(col(Organisation.path), path) for path in actor.paths(*OVERSEERS)]
     return or_(false(), col(Organisation.id).in_(own), *reached)

@@ -11,7 +11,7 @@ from app.errors import Conflict, Stale
 from app.models import Organisation, OrganisationKind, Role, Sector
 from app.models.base import Ltree
 from app.services import organisations
-from app.services.access import Actor, NotInScope, is_below
+from app.services.access import Actor, NotInScope, hangs_below, is_below
 from app.services.organisations import CODE_ONCE, OrganisationCodeTaken
 
 _K = OrganisationKind
@@ -211,7 +211,7 @@ def check_depth(session: Session, *, path: str) -> None:
         TreeTooDeep: something does.
     """
     column = col(Organisation.path)
-    deepest = select(func.max(func.nlevel(column))).where(column.op("<@")(cast(path, Ltree)))
+    deepest = select(func.max(func.nlevel(column))).where(hangs_below(column, path))
     if session.exec(deepest).one() > DEEPEST:
         raise TreeTooDeep(limit=DEEPEST)
 
@@ -234,7 +234,7 @@ def _rehang(session: Session, path: str, parent_path: str) -> None:
     root, onto = cast(path, Ltree), cast(parent_path, Ltree)
     column = col(Organisation.path)
     tail = func.subpath(column, func.nlevel(root) - 1)
-    moved = update(Organisation).where(column.op("<@")(root)).values(path=onto.op("||")(tail))
+    moved = update(Organisation).where(hangs_below(column, path)).values(path=onto.op("||")(tail))
     session.exec(moved.execution_options(synchronize_session=False))
     session.expire_all()
 

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, exists, false, or_, true, union_all
+from sqlalchemy import ColumnElement, exists, false, or_, true, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.errors import NotFound
 from app.models import Account, Grant, Organisation, Role, Site
-from app.models.base import Ltree
 from app.services import audit, privacy
-from app.services.access import Actor, in_force
+from app.services.access import Actor, hangs_below, in_force
 from app.services.powers import WATCHERS, Reach
 
 MOST_TOLD = 200
@@ -39,7 +38,11 @@ def _in_scope(actor: Actor) -> ColumnElement[bool]:
     if any(reach is Reach.ANYWHERE for _, reach in held):
         return true()
     own = [g.organisation_id for g, reach in held if reach is Reach.OWN and g.organisation_id]
-    within = [_below(g.path) for g, reach in held if reach is Reach.SUBTREE and g.path]
+    within = [
+        hangs_below(col(Organisation.path), g.path)
+        for g, reach in held
+        if reach is Reach.SUBTREE and g.path
+    ]
     # From the few organisations to their people, which the indexes are made for.
     reached = select(Organisation.id).where(or_(col(Organisation.id).in_(own), *within))
     at_home = aliased(Account)
@@ -52,10 +55,6 @@ def _in_scope(actor: Actor) -> ColumnElement[bool]:
             .where(col(Site.town_id).in_(reached)),
         )
     )
-
-
-def _below(path: str) -> ColumnElement[bool]:
-    return col(Organisation.path).op("<@", is_comparison=True)(cast(path, Ltree))
 
 
 def get(session: Session, *, actor: Actor, user_id: UUID, lock: bool = False) -> Account:
@@ -114,7 +113,9 @@ def page(
         wanted = wanted.where(exists().where(*held).correlate(Account))
     if organisation_id is not None:
         root = session.get(Organisation, organisation_id)
-        home = select(Organisation.id).where(_below(root.path) if root else false())
+        home = select(Organisation.id).where(
+            hangs_below(col(Organisation.path), root.path) if root else false()
+        )
         wanted = wanted.where(col(Account.organisation_id).in_(home))
     if after is not None:
         wanted = wanted.where(col(Account.id) > after)
