@@ -28,17 +28,21 @@ from app.models.fund import (
     SubsidyStatus,
     WhenExhausted,
 )
+from app.models.guide import GUIDE_NO_OVERLAP, Guide, GuideDuty
 from app.models.holiday import Holiday
 from app.models.idempotency import IdempotencyKey
 from app.models.identity import Identity, OidcLogin, Provider
 from app.models.job_run import JobRun
+from app.models.location_report import LocationReport, ReportStatus
 from app.models.notification import Notification
 from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, ApprovalMode, Policy
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
+from app.models.site_photo import SitePhoto
 from app.models.throttle import LoginThrottle, RateCounter
+from app.models.unmet_search import UnmetSearch
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
 from app.models.visit import Means, Review, Visit
@@ -47,6 +51,7 @@ __all__ = [
     "ACCOUNTS",
     "DEPLOYMENT",
     "GROUPS_FIT",
+    "GUIDE_NO_OVERLAP",
     "HOLDING",
     "MOST_LEAD_DAYS",
     "MOST_PEOPLE",
@@ -76,11 +81,14 @@ __all__ = [
     "FundAccount",
     "FundBalance",
     "Grant",
+    "Guide",
+    "GuideDuty",
     "Holiday",
     "IdempotencyKey",
     "Identity",
     "JobRun",
     "LedgerEntry",
+    "LocationReport",
     "LoginThrottle",
     "Means",
     "Notification",
@@ -99,15 +107,18 @@ __all__ = [
     "RefreshToken",
     "Registration",
     "RegistrationStatus",
+    "ReportStatus",
     "Review",
     "Role",
     "Sector",
     "Site",
     "SiteKind",
+    "SitePhoto",
     "SiteStatus",
     "Subsidy",
     "SubsidyRule",
     "SubsidyStatus",
+    "UnmetSearch",
     "Venue",
     "VenueSession",
     "Visit",

@@ -62,7 +62,10 @@ class Site(Row, table=True):
 
     `location` and `navigation_point` (the gate or car park, which may be elsewhere) are WGS-84
     (EPSG:4326), longitude first, degrees; distances are metres on the spheroid, which is what the
-    index covers. What was typed in is kept beside them, in its own CRS.
+    index covers. What was typed in is kept beside them, in its own CRS, with where it was read off;
+    without a gate of its own the `gate_` columns are empty. `outside_confirmed_by` said that the
+    point really lies outside the district. `status_reason` tells users why it is suspended or
+    closed. Who checked point and phone is never without when.
     """
 
     __tablename__ = "site"
@@ -74,6 +77,14 @@ class Site(Row, table=True):
         CheckConstraint("parking_cars >= 0 AND parking_coaches >= 0", name="parking_not_negative"),
         on_earth("location"),
         on_earth("navigation_point"),
+        CheckConstraint(
+            "(location_verified_at IS NULL) = (location_verified_by IS NULL)",
+            name="location_verified_by_somebody",
+        ),
+        CheckConstraint(
+            "(phone_confirmed_at IS NULL) = (phone_confirmed_by IS NULL)",
+            name="phone_confirmed_by_somebody",
+        ),
         Index("site_location_idx", text("(location::geography)"), postgresql_using="gist"),
         Index("site_bbox_idx", "location", postgresql_using="gist"),
         Index("site_district_id_status_idx", "district_id", "status"),
@@ -88,6 +99,7 @@ class Site(Row, table=True):
     category: str
     kinds: list[str] = Field(sa_column=_texts())
     status: str = SiteStatus.DRAFT
+    status_reason: str | None = Field(default=None, max_length=200)
     address: str = Field(max_length=200)
     summary: str = Field(max_length=200)
     introduction: str = Field(max_length=5000)
@@ -96,6 +108,10 @@ class Site(Row, table=True):
     source_crs: str
     source_longitude: float
     source_latitude: float
+    source_note: str | None = Field(default=None, max_length=80)
+    gate_longitude: float | None = None
+    gate_latitude: float | None = None
+    outside_confirmed_by: UUID | None = Field(default=None, foreign_key="account.id")
     location_verified_at: datetime | None = Field(default=None, sa_type=Instant)
     location_verified_by: UUID | None = Field(default=None, foreign_key="account.id")
     parking_cars: int = 0
@@ -105,4 +121,6 @@ class Site(Row, table=True):
     honours: list[str] = Field(sa_column=_texts())
     contact_name: str = Field(max_length=40)
     contact_phone: str = Field(max_length=20)
+    phone_confirmed_at: datetime | None = Field(default=None, sa_type=Instant)
+    phone_confirmed_by: UUID | None = Field(default=None, foreign_key="account.id")
     version: int = 1

@@ -5,15 +5,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, func, literal_column
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy import CheckConstraint, Column, Index, func, literal_column, text
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlmodel import Field
 
 from app.models.base import Instant, Row, known
 
 
 class Venue(Row, table=True):
-    """A bookable hall or room: seats for `people_limit`, and `groups_limit` groups at once."""
+    """A bookable hall or room: seats for `people_limit`, and `groups_limit` groups at once.
+
+    One that is not active any more gets no new sessions.
+    """
 
     __tablename__ = "venue"
     __table_args__: Any = (
@@ -26,6 +29,8 @@ class Venue(Row, table=True):
     name: str = Field(max_length=80)
     people_limit: int
     groups_limit: int = 1
+    active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
 class ProgrammeKind(StrEnum):
@@ -40,14 +45,28 @@ class ProgrammeKind(StrEnum):
     VOLUNTEERING = "volunteering"
 
 
+def _items() -> Column[list[dict[str, str]]]:
+    return Column(JSONB, nullable=False, server_default=text("'[]'"))
+
+
 class Programme(Row, table=True):
-    """A menu item of a site: what a branch may order with a session."""
+    """A menu item of a site: what a branch may order with a session, while it is active.
+
+    A training case (实训案例) is played: its `roles` are `{"name", "colour"}` (`#rrggbb`), its
+    `steps` `{"title", "detail"}`, in their order. Other kinds have neither.
+    """
 
     __tablename__ = "programme"
     __table_args__: Any = (
         known("kind", ProgrammeKind),
         CheckConstraint("minutes BETWEEN 5 AND 480", name="minutes_in_a_day"),
         CheckConstraint("people_limit > 0", name="people_limit_positive"),
+        CheckConstraint(
+            "jsonb_typeof(roles) = 'array' AND jsonb_typeof(steps) = 'array'", name="case_lists"
+        ),
+        CheckConstraint(
+            "kind = 'training_case' OR (roles = '[]' AND steps = '[]')", name="case_is_training"
+        ),
         Index("programme_site_id_idx", "site_id"),
     )
 
@@ -58,6 +77,10 @@ class Programme(Row, table=True):
     minutes: int
     people_limit: int
     needs_guide: bool = False
+    roles: list[dict[str, str]] = Field(default_factory=list, sa_column=_items())
+    steps: list[dict[str, str]] = Field(default_factory=list, sa_column=_items())
+    active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
 class OnHoliday(StrEnum):

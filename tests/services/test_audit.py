@@ -27,7 +27,9 @@ BY = audit.By("req-1", "192.0.2.7")
 PERSONAL = {
     "account": {"name", "phone_hash", "phone_sealed", "password_hash"},
     "booking": {"contact_name", "contact_phone_hash", "contact_phone_sealed", "note"},
+    "guide": {"name"},
     "identity": {"subject_hash"},
+    "location_report": {"note"},
     "one_time_code": {"code_hash"},
     "registration": {"contact_name", "contact_phone_hash", "contact_phone_sealed", "note"},
     "review": {"text"},
@@ -43,6 +45,7 @@ TECHNICAL = {
     "oidc_login",
     "rate_counter",
     "refresh_token",
+    "unmet_search",
 }
 """Tables whose rows are no deeds of anybody."""
 PARTS = {
@@ -51,6 +54,7 @@ PARTS = {
     "booking_session",
     "claim_line",
     "fund_balance",
+    "guide_duty",
     "ledger_entry",
     "subsidy",
     "venue_session",
