@@ -28,7 +28,7 @@ from app.models import (
     Site,
     SiteKind,
 )
-from app.services import coordinates, sites
+from app.services import coordinates, hours, menu, sites, venues
 from app.services.calendar import local_date
 
 P = ProgrammeKind
@@ -202,24 +202,24 @@ def _typed(point: tuple[float, float], crs: Crs) -> tuple[float, float]:
 
 def _furnish(session: Session, site: Site, sheet: SiteSheet, since: date) -> list[Programme]:
     for name, people_limit, groups_limit in sheet.venues:
-        venue = sites.add_venue(
+        venue = venues.add(
             session, site=site, name=name, people_limit=people_limit, groups_limit=groups_limit
         )
-        for hours in HOURS[sheet.hours]:
-            sites.add_opening_rules(
+        for week in HOURS[sheet.hours]:
+            hours.add(
                 session,
                 venue=venue,
-                weekdays=hours.weekdays,
-                hours=hours.sessions,
+                weekdays=week.weekdays,
+                hours=week.sessions,
                 valid_from=since,
-                on_holiday=hours.on_holiday,
+                on_holiday=week.on_holiday,
             )
     return [_offer(session, site, MENU[item]) for item in sheet.menu]
 
 
 def _offer(session: Session, site: Site, item: _Item) -> Programme:
     description = _HOW.get(item.kind, "")
-    return sites.add_programme(session, site=site, description=description, **item._asdict())
+    return menu.add(session, site=site, description=description, **item._asdict())
 
 
 def _approve_automatically(session: Session, site: Site, since: datetime) -> None:

@@ -1,8 +1,8 @@
-"""Sites and what they offer: halls, menu, hours."""
+"""Sites: drafted, published, and shown in full."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -12,10 +12,7 @@ from app.errors import Conflict, NotFound
 from app.models import (
     Category,
     Crs,
-    OnHoliday,
-    OpeningRule,
     Programme,
-    ProgrammeKind,
     Site,
     SiteKind,
     SiteStatus,
@@ -50,12 +47,6 @@ class SiteClosed(Conflict):
     """The site was closed for good."""
 
     zh = "阵地已永久关闭"
-
-
-class HoursOverlap(Conflict):
-    """The venue has weekly hours that overlap these."""
-
-    zh = "开放时间与已有时段重叠"
 
 
 def create(
@@ -174,85 +165,6 @@ def publish(session: Session, *, site: Site) -> None:
         site.version += 1
         session.add(site)
         session.flush()
-
-
-def add_venue(
-    session: Session, *, site: Site, name: str, people_limit: int, groups_limit: int = 1
-) -> Venue:
-    """Add a hall for `people_limit` people, and so many groups at once."""
-    venue = Venue(site_id=site.id, name=name, people_limit=people_limit, groups_limit=groups_limit)
-    session.add(venue)
-    session.flush()
-    return venue
-
-
-def add_programme(
-    session: Session,
-    *,
-    site: Site,
-    kind: ProgrammeKind,
-    name: str,
-    minutes: int,
-    people_limit: int,
-    description: str = "",
-    needs_guide: bool = False,
-) -> Programme:
-    """Add a menu item that takes so many minutes and people."""
-    programme = Programme(
-        site_id=site.id,
-        kind=kind,
-        name=name,
-        description=description,
-        minutes=minutes,
-        people_limit=people_limit,
-        needs_guide=needs_guide,
-    )
-    session.add(programme)
-    session.flush()
-    return programme
-
-
-def add_opening_rules(
-    session: Session,
-    *,
-    venue: Venue,
-    weekdays: Iterable[int],
-    hours: Sequence[tuple[time, time]],
-    valid_from: date,
-    valid_to: date | None = None,
-    on_holiday: OnHoliday = OnHoliday.CLOSED,
-) -> list[OpeningRule]:
-    """Add weekly sessions: each of `hours` on each of `weekdays`.
-
-    Args:
-        session: open transaction.
-        venue: where.
-        weekdays: ISO, 1 Monday to 7 Sunday.
-        hours: `[starts, ends)` of each session, wall clock of the district.
-        valid_from: first date.
-        valid_to: first date on which they hold no more, if ever.
-        on_holiday: what a public holiday does to them.
-
-    Raises:
-        HoursOverlap: the venue has other hours then, or two of these overlap.
-    """
-    rules = [
-        OpeningRule(
-            venue_id=venue.id,
-            weekday=weekday,
-            starts=starts,
-            ends=ends,
-            valid_from=valid_from,
-            valid_to=valid_to,
-            on_holiday=on_holiday,
-        )
-        for weekday in weekdays
-        for starts, ends in hours
-    ]
-    session.add_all(rules)
-    with violating("opening_rule_no_overlap", HoursOverlap()):
-        session.flush()
-    return rules
 
 
 @dataclass(frozen=True)

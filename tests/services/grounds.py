@@ -21,7 +21,8 @@ from app.models import (
     Venue,
     VenueSession,
 )
-from app.services import boundaries, coordinates, sessions, sites
+from app.services import boundaries, coordinates, sessions, sites, venues
+from app.services import hours as hours_service
 from app.services.calendar import ZONE, midnight
 from app.services.coordinates import Place
 from tests.conftest import NOW
@@ -101,7 +102,7 @@ def open_hall(
 ) -> Venue:
     """A hall of a published site, without hours."""
     site = site or open_site(session)
-    return sites.add_venue(session, site=site, name=name, people_limit=people, groups_limit=groups)
+    return venues.add(session, site=site, name=name, people_limit=people, groups_limit=groups)
 
 
 def hours(
@@ -114,7 +115,7 @@ def hours(
     valid_to: date | None = None,
 ) -> list[OpeningRule]:
     """Weekly sessions, mornings unless said otherwise."""
-    return sites.add_opening_rules(
+    return hours_service.add(
         session,
         venue=venue,
         weekdays=weekdays,

@@ -7,8 +7,9 @@ import pytest
 from sqlmodel import Session
 
 from app.models import Category, Crs, OnHoliday, ProgrammeKind, Site, SiteStatus
-from app.services import cards, coordinates, sites
+from app.services import cards, coordinates, menu, sites
 from app.services.coordinates import from_wgs84
+from app.services.hours import HoursOverlap
 from tests.conftest import NOW
 from tests.services.grounds import (
     AFTERNOON,
@@ -101,7 +102,7 @@ def test_hours_of_one_hall_do_not_overlap(session: Session) -> None:
     hours(session, hall, [1], (time(11), time(12)))  # back to back
     hours(session, hall, [2], MORNING)
     hours(session, other, [1], MORNING)
-    with pytest.raises(sites.HoursOverlap), session.begin_nested():
+    with pytest.raises(HoursOverlap), session.begin_nested():
         hours(session, hall, [1], (time(10), time(12)))
 
 
@@ -110,7 +111,7 @@ def test_hours_may_follow_one_another_in_time(session: Session) -> None:
     turn = date(2027, 1, 1)
     hours(session, hall, [1], MORNING, valid_to=turn)
     hours(session, hall, [1], MORNING, valid_from=turn)
-    with pytest.raises(sites.HoursOverlap), session.begin_nested():
+    with pytest.raises(HoursOverlap), session.begin_nested():
         hours(session, hall, [1], MORNING, valid_from=turn, on_holiday=OnHoliday.OPEN)
 
 
@@ -118,9 +119,7 @@ def test_the_detail_has_halls_and_menu_in_their_order(session: Session) -> None:
     site = open_site(session)
     halls = [open_hall(session, site=site, name=name).id for name in ("乙厅", "甲厅")]
     items = [
-        sites.add_programme(
-            session, site=site, kind=kind, name=kind, minutes=30, people_limit=40
-        ).id
+        menu.add(session, site=site, kind=kind, name=kind, minutes=30, people_limit=40).id
         for kind in (ProgrammeKind.OATH, ProgrammeKind.LECTURE)
     ]
     other = open_hall(session)
