@@ -18,23 +18,18 @@ from app.models import (
     SiteStatus,
     Venue,
 )
-from app.services import boundaries, cards, coordinates
+from app.services import cards, locations
 from app.services.cards import Card
 from app.services.coordinates import Place
+from app.services.locations import Typed
+
+CODE_ONCE = "site_code_key"
 
 
 class SiteNotFound(NotFound):
     """There is no such site, or it is not open to the public."""
 
     zh = "阵地不存在或未开放"
-
-
-class OutsideDistrict(Conflict):
-    """The point lies outside the district: swapped axes, or a wrong CRS."""
-
-    zh = "坐标不在本区范围内，请检查经纬度顺序和坐标系"
-    detail_en = "{lon}, {lat} (WGS-84) lies outside; a person may confirm that it is meant"
-    detail_zh = "WGS-84 坐标 {lon}, {lat} 在区界之外；确属无误的，请确认后再提交"
 
 
 class SiteCodeTaken(Conflict):
@@ -72,7 +67,8 @@ def create(
     step_free: bool = False,
     lend: Iterable[str] = (),
     honours: Iterable[str] = (),
-    confirmed_outside: bool = False,
+    source_note: str | None = None,
+    confirmed_outside_by: UUID | None = None,
 ) -> Site:
     """Draft a site.
 
@@ -98,16 +94,17 @@ def create(
         step_free: whether a wheelchair gets in.
         lend: what may be borrowed.
         honours: what it was named.
-        confirmed_outside: a person said that the point really lies outside the district.
+        source_note: where the point was read off.
+        confirmed_outside_by: who said that the point really lies outside the district.
 
     Raises:
         OutsideDistrict: a point is outside the district's outline and nobody confirmed it.
         SiteCodeTaken: the code is in use.
     """
-    location = coordinates.to_wgs84(*at, crs)
-    navigation_point = coordinates.to_wgs84(*gate, crs) if gate else location
-    if not confirmed_outside:
-        _require_inside(session, district_id, location, navigation_point)
+    typed = Typed(Place(*at), crs, Place(*gate) if gate else None, source_note)
+    placed = locations.columns(
+        session, district_id=district_id, typed=typed, confirmed_by=confirmed_outside_by
+    )
     site = Site(
         district_id=district_id,
         town_id=town_id,
@@ -119,11 +116,6 @@ def create(
         address=address,
         summary=summary,
         introduction=introduction,
-        location=coordinates.point(location),
-        navigation_point=coordinates.point(navigation_point),
-        source_crs=crs,
-        source_longitude=at[0],
-        source_latitude=at[1],
         parking_cars=parking_cars,
         parking_coaches=parking_coaches,
         step_free=step_free,
@@ -131,17 +123,12 @@ def create(
         honours=list(honours),
         contact_name=contact_name,
         contact_phone=contact_phone,
+        **placed,
     )
     session.add(site)
-    with violating("site_code_key", SiteCodeTaken(site_code=code)):
+    with violating(CODE_ONCE, SiteCodeTaken(site_code=code)):
         session.flush()
     return site
-
-
-def _require_inside(session: Session, district_id: UUID, *places: Place) -> None:
-    for place in dict.fromkeys(places):
-        if not boundaries.contains(session, district_id=district_id, lon=place.lon, lat=place.lat):
-            raise OutsideDistrict(lon=round(place.lon, 6), lat=round(place.lat, 6))
 
 
 def verify_location(session: Session, *, site: Site, by: UUID, now: datetime) -> None:
@@ -169,7 +156,7 @@ def publish(session: Session, *, site: Site) -> None:
 
 @dataclass(frozen=True)
 class Detail:
-    """A published site with all that the public may know; `site` holds the contact as well."""
+    """A site with all that the public may know of it; `site` holds the contact as well."""
 
     site: Site
     card: Card
@@ -199,7 +186,12 @@ def detail(session: Session, *, site_id: UUID, now: datetime) -> Detail:
     card = cards.card(session, site_id=site_id, now=now)
     if card is None:  # suspended between the two statements
         raise SiteNotFound
-    by_site = {"site_id": site_id}
+    return with_card(session, site=site, card=card)
+
+
+def with_card(session: Session, *, site: Site, card: Card) -> Detail:
+    """Return a site of any state with its halls and its menu."""
+    by_site = {"site_id": site.id}
     venues = session.exec(select(Venue).filter_by(**by_site).order_by(col(Venue.id))).all()
     programmes = session.exec(
         select(Programme).filter_by(**by_site).order_by(col(Programme.id))

@@ -7,10 +7,11 @@ import pytest
 from sqlmodel import Session
 
 from app.models import Category, Crs, OnHoliday, ProgrammeKind, Site, SiteStatus
-from app.services import cards, coordinates, menu, sites
+from app.services import cards, coordinates, locations, menu, sites
 from app.services.coordinates import from_wgs84
 from app.services.hours import HoursOverlap
 from tests.conftest import NOW
+from tests.makers import make_account
 from tests.services.grounds import (
     AFTERNOON,
     MORNING,
@@ -44,11 +45,13 @@ def test_the_gate_may_be_elsewhere(session: Session) -> None:
 def test_a_point_outside_the_district_needs_a_word(session: Session, where: str) -> None:
     town = plant_town(session, outlined=True)
     swapped = {where: (36.64, 117.97 - 90)}
-    with pytest.raises(sites.OutsideDistrict) as refusal:
+    with pytest.raises(locations.OutsideDistrict) as refusal:
         draft_site(session, town=town, **swapped)
     assert "36.64" in refusal.value.detail("zh")
-    assert draft_site(session, town=town, confirmed_outside=True, **swapped).id
-    assert draft_site(session, town=town).id
+    who = make_account(session).id
+    confirmed = draft_site(session, town=town, confirmed_outside_by=who, **swapped)
+    assert confirmed.outside_confirmed_by == who
+    assert draft_site(session, town=town, confirmed_outside_by=who).outside_confirmed_by is None
 
 
 def test_a_wrong_label_is_noticed_at_the_edge(session: Session) -> None:
@@ -56,7 +59,7 @@ def test_a_wrong_label_is_noticed_at_the_edge(session: Session) -> None:
     town = plant_town(session, outlined=True)
     near = (117.8045, 36.6)
     assert draft_site(session, town=town, at=near, crs=Crs.WGS84)
-    with pytest.raises(sites.OutsideDistrict):
+    with pytest.raises(locations.OutsideDistrict):
         draft_site(session, town=town, at=near, crs=Crs.GCJ02)
 
 
