@@ -40,6 +40,7 @@ from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, ApprovalMode, Policy
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
+from app.models.site_card import SiteCard, SiteCardStale
 from app.models.site_photo import SitePhoto
 from app.models.throttle import LoginThrottle, RateCounter
 from app.models.unmet_search import UnmetSearch
@@ -112,6 +113,8 @@ __all__ = [
     "Role",
     "Sector",
     "Site",
+    "SiteCard",
+    "SiteCardStale",
     "SiteKind",
     "SitePhoto",
     "SiteStatus",
