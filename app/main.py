@@ -39,6 +39,7 @@ from app.api import (
 from app.api import map as district_map
 from app.db import create_engine
 from app.demo import endpoint
+from app.reader import Reader
 from app.services import rates
 from app.settings import Env, Settings, load
 
@@ -94,6 +95,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         redoc_url=None,
     )
     app.state.engine, app.state.settings = engine, settings
+    app.state.reader = Reader(engine)
     edges.install(app, settings, rates.storage_of(settings.rate_store, engine))
     problems.install(app)
     once.install(app)

@@ -7,6 +7,8 @@ their work by rolling back; tests that need several transactions get a clone of 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -16,13 +18,14 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, TextClause, text
 from sqlmodel import Session
 
 from app import clock, demo, postgres
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
+from app.reader import Facts, Reader
 from app.settings import Env, Settings
 from tests.live import Live, served
 
@@ -39,6 +42,15 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         if "live" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("live"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where every application of the run keeps its photos, unless it is told another place."""
+    folder = tmp_path_factory.mktemp("photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("APP_PHOTO_FOLDER", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +132,17 @@ def app(shared_engine: Engine) -> FastAPI:
     return create_app(shared_engine, Settings(env=Env.TEST))
 
 
+class InSession(Reader):
+    """Reads what the test has written and not committed."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def row(self, statement: TextClause, facts: Facts) -> tuple[Any, ...]:
+        self.session.flush()
+        return tuple(self.session.connection().execute(statement, dict(facts)).one())
+
+
 @pytest.fixture
 def client(session: Session, app: FastAPI) -> Iterator[TestClient]:
     """Client of the whole app, working inside `session` at the instant `NOW`."""
@@ -133,7 +156,14 @@ def client(session: Session, app: FastAPI) -> Iterator[TestClient]:
     async def same_now() -> datetime:
         return NOW
 
-    app.dependency_overrides |= {deps.get_session: same_session, deps.get_now: same_now}
+    async def same_reader() -> Reader:
+        return InSession(session)
+
+    app.dependency_overrides |= {
+        deps.get_session: same_session,
+        deps.get_now: same_now,
+        deps.get_reader: same_reader,
+    }
     yield TestClient(app)
     app.dependency_overrides.clear()
 

@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from app import clock
 from app.errors import Malformed, Unauthenticated
+from app.reader import Reader
 from app.services import access, audit, tokens
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -45,8 +46,15 @@ async def get_now() -> datetime:
     return clock.now()
 
 
+async def get_reader(request: Request) -> Reader:
+    """Give what reads single statements; nothing can be changed through it."""
+    reader: Reader = request.app.state.reader
+    return reader
+
+
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 NowDep = Annotated[datetime, Depends(get_now)]
+ReaderDep = Annotated[Reader, Depends(get_reader)]
 TokenDep = Annotated[str | None, Depends(BEARER)]
 
 
