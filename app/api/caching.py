@@ -19,7 +19,7 @@ class GeoJSONResponse(JSONResponse):
 
 
 def answer(
-    body: str, *, if_none_match: str | None, cache_control: str, media_type: str
+    body: str | bytes, *, if_none_match: str | None, cache_control: str, media_type: str
 ) -> Response:
     """Answer `body` under a strong ETag made of its bytes, or 304 to whoever has it.
 
@@ -29,14 +29,28 @@ def answer(
         cache_control: what a cache may keep; said with a 304 too.
         media_type: of the body.
     """
-    content = body.encode()
-    etag = f'"{sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": cache_control, "Vary": "Authorization"}
-    if _has(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=media_type)
+    content = body.encode() if isinstance(body, str) else body
+    tag = sha256(content).hexdigest()[:32]
+    if has(if_none_match, tag):
+        return not_modified(tag, cache_control=cache_control)
+    return tagged(content, tag=tag, cache_control=cache_control, media_type=media_type)
 
 
-def _has(if_none_match: str | None, etag: str) -> bool:
+def has(if_none_match: str | None, tag: str) -> bool:
+    """Tell whether the asker has the answer of this tag."""
     tags = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
-    return etag in tags or "*" in tags
+    return f'"{tag}"' in tags or "*" in tags
+
+
+def not_modified(tag: str, *, cache_control: str) -> Response:
+    """Answer 304: the copy at hand is good."""
+    return Response(status_code=304, headers=_headers(tag, cache_control))
+
+
+def tagged(content: bytes, *, tag: str, cache_control: str, media_type: str) -> Response:
+    """Answer `content` under a strong ETag."""
+    return Response(content, headers=_headers(tag, cache_control), media_type=media_type)
+
+
+def _headers(tag: str, cache_control: str) -> dict[str, str]:
+    return {"ETag": f'"{tag}"', "Cache-Control": cache_control, "Vary": "Authorization"}

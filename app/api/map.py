@@ -4,11 +4,20 @@ from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from app.api import geo
-from app.api.caching import NOT_MODIFIED, GeoJSONResponse, IfNoneMatch, answer
-from app.api.deps import NowDep, SessionDep
+from app.api.caching import (
+    NOT_MODIFIED,
+    GeoJSONResponse,
+    IfNoneMatch,
+    answer,
+    has,
+    not_modified,
+    tagged,
+)
+from app.api.deps import NowDep, ReaderDep, SessionDep
 from app.api.sites import CARD, SiteProperties
 from app.models import Category, Crs
 from app.services import boundaries, site_map
@@ -16,6 +25,7 @@ from app.services import boundaries, site_map
 router = APIRouter(prefix="/map", tags=["map"])
 
 MOST_FEATURES = 1000
+SOON = "public, max-age=15"
 CrsDep = Annotated[Crs, Query(description="CRS of the answer and of `bbox`")]
 
 
@@ -137,7 +147,7 @@ class Towns(BaseModel):
     responses={200: {"model": SiteCollection}, **NOT_MODIFIED},
 )
 def get_site_layer(
-    session: SessionDep,
+    reader: ReaderDep,
     now: NowDep,
     bbox: Annotated[
         str | None,
@@ -152,20 +162,13 @@ def get_site_layer(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Answer the sites inside a window of the map; the ETag changes with any of them."""
-    layer = site_map.features(
-        session,
-        bbox=geo.read_box("bbox", bbox),
-        category=category,
-        crs=crs,
-        limit=limit,
-        now=now,
-    )
-    return answer(
-        layer,
-        if_none_match=if_none_match,
-        cache_control="public, max-age=15",
-        media_type=GeoJSONResponse.media_type,
-    )
+    window = site_map.Window(geo.read_box("bbox", bbox), category, crs, limit)
+    if if_none_match:
+        tag = site_map.tag(reader, window=window, now=now)
+        if has(if_none_match, tag):
+            return not_modified(tag, cache_control=SOON)
+    tag, layer = site_map.features(reader, window=window, now=now)
+    return tagged(layer, tag=tag, cache_control=SOON, media_type=GeoJSONResponse.media_type)
 
 
 @router.get(
@@ -187,18 +190,29 @@ def get_boundary(
     )
 
 
-@router.get("/towns", operation_id="listTowns", summary="Towns and where to write their names")
+@router.get(
+    "/towns",
+    operation_id="listTowns",
+    summary="Towns and where to write their names",
+    response_class=JSONResponse,
+    responses={200: {"model": Towns}, **NOT_MODIFIED},
+)
 def list_towns(
     session: SessionDep,
-    response: Response,
     crs: CrsDep = Crs.WGS84,
     limit: Annotated[int, Query(ge=1, le=MOST_FEATURES)] = MOST_FEATURES,
-) -> Towns:
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """Answer the towns whose place is known."""
-    response.headers["Cache-Control"] = "public, max-age=60"
-    return Towns(
+    towns = Towns(
         items=[
             TownPublic(id=town.id, name=town.name, point=geo.point(town.at, crs), sites=town.sites)
             for town in site_map.towns(session, limit=limit)
         ]
+    )
+    return answer(
+        towns.model_dump_json(),
+        if_none_match=if_none_match,
+        cache_control="public, max-age=60",
+        media_type="application/json",
     )

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -14,29 +13,48 @@ from app.models import MOST_LEAD_DAYS, Category
 from app.services import calendar
 from app.services.coordinates import Place
 
-_FIRST = UUID(int=0)
+FIRST = UUID(int=0)
+"""Before every id."""
+PHOTOS = "/api/v1/photos"
+"""Where pictures are served, by their digests."""
+
+
+# When orders open after 0, 1, 2 ... working days, as instants: what `calendar.Calendar.add` counts.
+# Asked nowhere but inside a subquery, so it is reckoned once a statement, and only if needed.
+OPENS = f"""
+    SELECT array_agg(CAST(d.day AS timestamp) AT TIME ZONE '{calendar.ZONE}' ORDER BY d.day)
+    FROM (
+        SELECT CAST(:now AT TIME ZONE '{calendar.ZONE}' AS date) AS day
+        UNION ALL (
+            SELECT CAST(g AS date) FROM generate_series(
+                CAST(:now AT TIME ZONE '{calendar.ZONE}' AS date) + 1,
+                CAST(:now AT TIME ZONE '{calendar.ZONE}' AS date) + 1100, interval '1 day'
+            ) g LEFT JOIN holiday h ON h.day = CAST(g AS date)
+            WHERE NOT coalesce(h.is_off, extract(isodow FROM g) >= {calendar.SATURDAY})
+            ORDER BY 1 LIMIT {MOST_LEAD_DAYS}
+        )
+    ) d
+"""  # noqa: S608  # constants
 
 
 def published(where: str) -> str:
-    """Return SQL for the cards of published sites; needs the parameters of `known_at`.
+    """Return SQL for the cards of published sites as they are at `:now`.
+
+    `lead` is the working days ahead of which the rules in force want an order, or NULL without any.
 
     Args:
         where: more conditions on `site s`, and whatever may follow a condition.
     """
     # The partial index of free sessions answers next_free_at: its condition, word for word.
     return f"""
-        SELECT s.id, s.name, s.short_name, s.category, s.kinds, t.place AS town, s.address,
-            s.summary, s.location,
+        SELECT s.id, s.district_id, s.town_id, s.name, s.short_name, s.category, s.kinds,
+            t.place AS town, s.address, s.summary, s.location, rule.lead,
             (
                 SELECT v.starts_at FROM venue_session v
                 WHERE v.site_id = s.id AND v.starts_at > :now
-                    AND v.starts_at >= coalesce((
-                        SELECT (CAST(:opens AS timestamptz[]))[p.lead_working_days + 1]
-                        FROM policy p
-                        WHERE p.district_id = s.district_id AND p.effective_at <= :now
-                            AND (p.site_id = s.id OR p.site_id IS NULL)
-                        ORDER BY p.site_id IS NULL, p.version DESC LIMIT 1
-                    ), :now)
+                    AND v.starts_at >= CASE
+                        WHEN rule.lead IS NULL THEN :now ELSE ({OPENS})[rule.lead + 1]
+                    END
                     AND v.groups_held < v.groups_limit AND v.people_held < v.people_limit
                     AND v.closed_reason IS NULL
                 ORDER BY v.starts_at LIMIT 1
@@ -44,24 +62,29 @@ def published(where: str) -> str:
             (
                 SELECT round(avg((r.content + r.reception + r.facilities) / 3.0), 1)::float8
                 FROM review r WHERE r.site_id = s.id
-            ) AS rating
-        FROM site s JOIN organisation t ON t.id = s.town_id
+            ) AS rating,
+            (
+                SELECT '{PHOTOS}/' || f.digest || '.webp?size=thumb' FROM site_photo f
+                WHERE f.site_id = s.id ORDER BY f.position, f.id LIMIT 1
+            ) AS photo_url
+        FROM site s
+        JOIN organisation t ON t.id = s.town_id
+        LEFT JOIN LATERAL (
+            SELECT p.lead_working_days AS lead FROM policy p
+            WHERE p.district_id = s.district_id AND p.effective_at <= :now
+                AND (p.site_id = s.id OR p.site_id IS NULL)
+            ORDER BY p.site_id IS NULL, p.version DESC LIMIT 1
+        ) rule ON TRUE
         WHERE s.status = 'published' AND {where}
     """  # noqa: S608  # `where` is a constant of the calling module
-
-
-def known_at(session: Session, now: datetime) -> dict[str, object]:
-    """Return `now`, and when orders open after 0, 1, 2 ... working days of lead time."""
-    days, first = calendar.load(session), calendar.local_date(now)
-    opens = accumulate(range(MOST_LEAD_DAYS), lambda day, _: days.add(day, 1), initial=first)
-    return {"now": now, "opens": [calendar.midnight(day) for day in opens]}
 
 
 def _rows(where: str) -> str:
     cards = published(where)
     return (
         "SELECT id, name, short_name, category, kinds, town, address, summary, next_free_at,"  # noqa: S608
-        f" rating, ST_X(location) AS lon, ST_Y(location) AS lat FROM ({cards}) c ORDER BY id"
+        " rating, photo_url, ST_X(location) AS lon, ST_Y(location) AS lat"
+        f" FROM ({cards}) c ORDER BY id"
     )
 
 
@@ -80,7 +103,8 @@ class Card:
     """A published site at a glance.
 
     `at` is WGS-84; `next_free_at` the start of the first session a group may order now; `rating`
-    the mean of all stars it was given, 1.0 to 5.0. Both are None where there is none.
+    the mean of all stars it was given, 1.0 to 5.0; `photo_url` its first picture, small. Each is
+    None where there is none.
     """
 
     id: UUID
@@ -93,12 +117,13 @@ class Card:
     summary: str
     next_free_at: datetime | None
     rating: float | None
+    photo_url: str | None
     at: Place
 
 
 def card(session: Session, *, site_id: UUID, now: datetime) -> Card | None:
     """Return the card of one published site, or None where there is no such site."""
-    facts = {"id": site_id, **known_at(session, now)}
+    facts = {"id": site_id, "now": now}
     row = session.connection().execute(_ONE, facts).mappings().first()
     return _card(row) if row else None
 
@@ -125,9 +150,9 @@ def page(
     facts = {
         "categories": categories(category),
         "town_id": town_id,
-        "after": after or _FIRST,
+        "after": after or FIRST,
         "limit": limit,
-        **known_at(session, now),
+        "now": now,
     }
     return [_card(row) for row in session.connection().execute(_PAGE, facts).mappings()]
 

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlmodel import Session
 
 from app.models import Category, Crs
-from app.services import cards, coordinates
+from app.reader import Reader
+from app.services import cards, coordinates, site_cards
 from app.services.coordinates import Place
 
 
@@ -30,33 +31,48 @@ class Town(NamedTuple):
     sites: int
 
 
-_WORLD = Box(-180, -90, 180, 90)
+WORLD = Box(-180, -90, 180, 90)
 
-# One row more than asked for tells whether the layer was cut.
-_BOXED = cards.published("""
-    s.location && ST_MakeEnvelope(:west, :south, :east, :north, 4326)
-    AND s.category = ANY(:categories)
-    ORDER BY s.id LIMIT CAST(:limit AS integer) + 1
-""")
-_FEATURES = text(
-    f"""
-    SELECT json_build_object(
-        'type', 'FeatureCollection',
-        'crs_label', 'wgs84',
-        'truncated', count(*) > :limit,
-        'features', coalesce(json_agg(json_build_object(
-            'type', 'Feature',
-            'id', c.id,
-            'geometry', ST_AsGeoJSON(c.location, 6)::json,
-            'properties', json_build_object(
-                'id', c.id, 'name', c.name, 'short_name', c.short_name, 'category', c.category,
-                'kinds', c.kinds, 'town', c.town, 'address', c.address, 'summary', c.summary,
-                'next_free_at', c.next_free_at, 'rating', c.rating, 'photo_url', NULL
-            )
-        ) ORDER BY c.id) FILTER (WHERE c.n <= :limit), '[]'::json)
-    )::text
-    FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM ({_BOXED}) b) c
-    """  # noqa: S608  # constants of this file
+IN_BOX = """
+    {row}.location && ST_MakeEnvelope(
+        CAST(:west AS float8), CAST(:south AS float8), CAST(:east AS float8),
+        CAST(:north AS float8), 4326
+    ) AND {row}.category = ANY(CAST(:categories AS text[]))
+"""
+
+
+def _layer(columns: str, answer: str) -> TextClause:
+    """Return a statement over the first `:limit` sites of a window.
+
+    One row more than asked for tells whether the layer was cut.
+    """
+    return text(f"""
+        WITH {site_cards.shown(columns, IN_BOX)}
+        SELECT
+            format(
+                '%s-%s-%s', count(*), count(*) FILTER (WHERE n <= CAST(:limit AS integer)),
+                to_hex(bit_xor(digest) FILTER (WHERE n <= CAST(:limit AS integer)))
+            ) AS tag
+            {answer}
+        FROM (
+            SELECT *, row_number() OVER (ORDER BY site_id) AS n
+            FROM (SELECT * FROM shown ORDER BY site_id LIMIT CAST(:limit AS integer) + 1) a
+        ) f
+    """)  # noqa: S608  # constants of this file
+
+
+LAYER_TAG = _layer("digest", "")
+LAYER = _layer(
+    "digest, feature",
+    """, convert_to(
+        '{"type":"FeatureCollection","crs_label":"wgs84","truncated":'
+        || CASE WHEN count(*) > CAST(:limit AS integer) THEN 'true' ELSE 'false' END
+        || ',"features":['
+        || coalesce(
+            string_agg(feature, ',' ORDER BY site_id) FILTER (WHERE n <= CAST(:limit AS integer)),
+            ''
+        ) || ']}', 'UTF8'
+    ) AS body""",
 )
 
 _TOWNS = text("""
@@ -68,36 +84,60 @@ _TOWNS = text("""
 """)
 
 
-def features(
-    session: Session,
-    *,
-    bbox: Box | None,
-    category: Category | None,
-    crs: Crs,
-    limit: int,
-    now: datetime,
-) -> str:
-    """Return published sites as a GeoJSON FeatureCollection, as text, in the order of their ids.
+class Window(NamedTuple):
+    """What a map asks for.
 
-    Args:
-        session: open transaction.
-        bbox: only sites inside, in `crs`: the window of the map that asks.
+    Attributes:
+        bbox: only sites inside, in `crs`; None is everywhere.
         category: only these, if given.
-        crs: of the answer, which says so in `crs_label`.
+        crs: of `bbox` and of the answer, which says so in `crs_label`.
         limit: at most this many; `truncated` says that there are more.
-        now: the present instant, aware; `next_free_at` can be ordered at it.
     """
-    box = bbox or _WORLD
+
+    bbox: Box | None
+    category: Category | None
+    crs: Crs
+    limit: int
+
+    def facts(self, now: datetime) -> dict[str, object]:
+        """Return what the statements of this file want to know."""
+        box = in_wgs84(self.bbox or WORLD, self.crs)
+        return {
+            **box._asdict(),
+            "categories": cards.categories(self.category),
+            "limit": self.limit,
+            "now": now,
+        }
+
+
+def in_wgs84(box: Box, crs: Crs) -> Box:
+    """Return a box of `crs` by its corners in WGS-84."""
     west, south = coordinates.to_wgs84(box.west, box.south, crs)
     east, north = coordinates.to_wgs84(box.east, box.north, crs)
-    facts = {
-        **Box(west, south, east, north)._asdict(),
-        "categories": cards.categories(category),
-        "limit": limit,
-        **cards.known_at(session, now),
-    }
-    built: str = session.connection().execute(_FEATURES, facts).scalar_one()
-    return coordinates.collection_in(crs, built)
+    return Box(west, south, east, north)
+
+
+def tag(reader: Reader, *, window: Window, now: datetime) -> str:
+    """Return what changes exactly when the answer of `features` does, for much less work."""
+    [made] = reader.row(LAYER_TAG, window.facts(now))
+    return str(made)
+
+
+def features(reader: Reader, *, window: Window, now: datetime) -> tuple[str, bytes]:
+    """Return published sites as a GeoJSON FeatureCollection in the order of their ids.
+
+    Args:
+        reader: reads one statement.
+        window: which of them.
+        now: the present instant, aware; `next_free_at` can be ordered at it.
+
+    Returns:
+        The `tag`, and the collection.
+    """
+    made, body = reader.row(LAYER, window.facts(now))
+    if window.crs is Crs.WGS84:
+        return made, body
+    return made, coordinates.collection_in(window.crs, body.decode()).encode()
 
 
 def towns(session: Session, *, limit: int) -> list[Town]:

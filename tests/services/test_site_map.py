@@ -12,7 +12,7 @@ from app.models import Booking, Category, Crs, Review, Site
 from app.services import cards, site_map
 from app.services.coordinates import from_wgs84
 from app.services.site_map import Box
-from tests.conftest import NOW
+from tests.conftest import NOW, InSession
 from tests.makers import HOUR, World, make_booking, make_policy, make_session, make_world
 from tests.services.grounds import ZICHUAN, draft_site, open_hall, open_site, plant_town
 
@@ -25,7 +25,10 @@ PROPERTIES = {
 
 def layer(session: Session, **facts: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {"bbox": None, "category": None, "crs": Crs.WGS84, "limit": 1000}
-    read: dict[str, Any] = json.loads(site_map.features(session, now=NOW, **plain | facts))
+    window = site_map.Window(**plain | facts)
+    tag, body = site_map.features(InSession(session), window=window, now=NOW)
+    assert tag == site_map.tag(InSession(session), window=window, now=NOW)
+    read: dict[str, Any] = json.loads(body)
     return read
 
 
