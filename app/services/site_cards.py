@@ -1,0 +1,161 @@
+"""Cards made ahead: kept by a job, read with whatever is not right at the moment made anew.
+
+A reader never depends on the job: a card counts only at instants it was made for and while no note
+says that something has changed since. Everything else is reckoned in the same statement, of the
+same snapshot, by the query that the job itself uses.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import func, text
+from sqlmodel import Session, select
+
+from app.services import cards
+from app.services.calendar import ZONE
+
+BATCH = 2000
+"""Cards made in one transaction: about a second's work."""
+
+_TODAY = f"CAST(CAST(:now AT TIME ZONE '{ZONE}' AS date) AS timestamp) AT TIME ZONE '{ZONE}'"
+_COLUMNS = (
+    "district_id", "town_id", "category", "kinds", "name", "short_name", "location",
+    "next_free_at", "feature", "digest", "good_from", "good_until",
+)  # fmt: skip
+
+
+def _told(where: str) -> str:
+    """Return SQL for published sites, each with its GeoJSON Feature."""
+    return f"""
+        SELECT c.*,
+            '{{"type":"Feature","id":"' || c.id || '","geometry":' || ST_AsGeoJSON(c.location, 6)
+            || ',"properties":' || row_to_json(p) || '}}' AS feature
+        FROM ({cards.published(where)}) c CROSS JOIN LATERAL (
+            SELECT c.id, c.name, c.short_name, c.category, c.kinds, c.town, c.address, c.summary,
+                to_char(
+                    c.next_free_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+                ) AS next_free_at,
+                c.rating, c.photo_url
+        ) p
+    """  # noqa: S608  # constants
+
+
+def computed(where: str) -> str:
+    """Return SQL for the cards of published sites as they are at `:now`, from their sources.
+
+    Args:
+        where: more conditions on `site s`.
+    """
+    return f"""
+        SELECT f.id AS site_id, f.*, hashtextextended(f.feature, 0) AS digest
+        FROM ({_told(where)}) f
+    """  # noqa: S608  # constants
+
+
+def shown(columns: str, where: str) -> str:
+    """Return common table expressions, the last of which, `shown`, is the sites of a map.
+
+    Args:
+        columns: of `SiteCard`, joined by commas; `site_id` is there anyway.
+        where: a condition with `{row}` for either `site_card` or `site`, and `{id}` for its key;
+            it may use what both tables have by the same name.
+    """
+    of_card, of_site = where.format(row="c", id="c.site_id"), where.format(row="s", id="s.id")
+    wrong = "SELECT site_id FROM noted UNION SELECT site_id FROM held WHERE NOT good"
+    live = computed(f"s.id = ANY(ARRAY({wrong})) AND {of_site}")
+    return f"""
+        noted AS (SELECT DISTINCT site_id FROM site_card_stale),
+        held AS MATERIALIZED (
+            SELECT c.site_id, {columns},
+                c.good_from <= :now AND :now < c.good_until
+                AND c.site_id NOT IN (SELECT site_id FROM noted) AS good
+            FROM site_card c WHERE {of_card}
+        ),
+        shown AS (
+            SELECT site_id, {columns} FROM held WHERE good
+            UNION ALL SELECT site_id, {columns} FROM ({live}) l
+        )
+    """  # noqa: S608  # constants
+
+
+# The notes go and the cards come in one statement, so of one snapshot: a note that arrives while it
+# runs is not seen by it, and stays.
+_REFRESH = text(f"""
+    WITH noted AS (
+        DELETE FROM site_card_stale WHERE id = ANY(ARRAY(
+            SELECT id FROM site_card_stale ORDER BY id LIMIT :batch
+        )) RETURNING site_id
+    ),
+    wanted AS (
+        SELECT site_id FROM noted UNION (
+            SELECT site_id FROM site_card WHERE good_until <= :now LIMIT :batch
+        )
+    ),
+    opening AS MATERIALIZED (SELECT ({cards.OPENS}) AS opens),
+    made AS MATERIALIZED (
+        SELECT m.*, span.* FROM (
+            {computed("s.id = ANY(ARRAY(SELECT site_id FROM wanted))")}
+        ) m CROSS JOIN opening CROSS JOIN LATERAL (
+            SELECT
+                coalesce(max(p.effective_at) FILTER (WHERE p.effective_at <= :now), '-infinity')
+                    AS ruled_since,
+                coalesce(min(p.effective_at) FILTER (WHERE p.effective_at > :now), 'infinity')
+                    AS ruled_until
+            FROM policy p
+            WHERE p.district_id = m.district_id AND (p.site_id = m.id OR p.site_id IS NULL)
+        ) rules CROSS JOIN LATERAL (
+            SELECT
+                CASE WHEN m.lead > 0 THEN greatest(rules.ruled_since, {_TODAY}) ELSE :now END
+                    AS good_from,
+                least(rules.ruled_until, CASE
+                    WHEN m.lead > 0 THEN
+                        opens[width_bucket(m.next_free_at, opens) - m.lead + 1]
+                    ELSE m.next_free_at
+                END) AS good_until
+        ) span
+    ),
+    gone AS (
+        DELETE FROM site_card WHERE site_id = ANY(ARRAY(
+            SELECT site_id FROM wanted EXCEPT SELECT site_id FROM made
+        ))
+    ),
+    kept AS (
+        INSERT INTO site_card (site_id, {", ".join(_COLUMNS)})
+        SELECT site_id, {", ".join(_COLUMNS)} FROM made
+        ON CONFLICT (site_id) DO UPDATE
+        SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
+    )
+    SELECT count(*) FROM wanted
+""")  # noqa: S608  # constants
+
+
+WRONG = f"""
+    SELECT coalesce(c.site_id, l.site_id)
+    FROM site_card c FULL JOIN ({computed("TRUE")}) l ON l.site_id = c.site_id
+    WHERE (c.site_id IS NULL OR (c.good_from <= :now AND :now < c.good_until))
+        AND (c.digest, c.district_id, c.town_id, c.category, c.kinds, c.name, c.short_name,
+             c.location, c.next_free_at)
+        IS DISTINCT FROM (l.digest, l.district_id, l.town_id, l.category, l.kinds, l.name,
+             l.short_name, l.location, l.next_free_at)
+        AND NOT EXISTS (
+            SELECT FROM site_card_stale n WHERE n.site_id IN (c.site_id, l.site_id)
+        )
+"""  # noqa: S608  # constants
+"""Sites whose card readers would believe at `:now` though it is wrong; there should be none."""
+
+
+def refresh(session: Session, *, now: datetime) -> int:
+    """Make up to `BATCH` cards anew that are noted or too old, and return how many were looked at.
+
+    Whoever comes while another does it returns 0: a card must not be written by two statements of
+    which one has seen less.
+
+    Args:
+        session: open transaction; the lock is kept to its end.
+        now: the present instant, aware.
+    """
+    free = func.pg_try_advisory_xact_lock(func.hashtextextended("site-cards", 0))
+    if not session.exec(select(free)).one():
+        return 0
+    facts = {"now": now, "batch": BATCH}
+    touched: int = session.connection().execute(_REFRESH, facts).scalar_one()
+    return touched
