@@ -15,6 +15,7 @@ from app.models.booking import (
 )
 from app.models.boundary import Boundary
 from app.models.claim import Claim, ClaimLine, ClaimStatus
+from app.models.dropped_photo import DroppedPhoto
 from app.models.fund import (
     ACCOUNTS,
     NOT_OVERDRAWN,
@@ -34,6 +35,7 @@ from app.models.idempotency import IdempotencyKey
 from app.models.identity import Identity, OidcLogin, Provider
 from app.models.job_run import JobRun
 from app.models.location_report import LocationReport, ReportStatus
+from app.models.made_ahead import MadeAhead
 from app.models.notification import Notification
 from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
@@ -42,6 +44,7 @@ from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
 from app.models.site_photo import SitePhoto
+from app.models.site_words import SiteWords
 from app.models.throttle import LoginThrottle, RateCounter
 from app.models.unmet_search import UnmetSearch
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
@@ -77,6 +80,7 @@ __all__ = [
     "ClaimStatus",
     "Closure",
     "Crs",
+    "DroppedPhoto",
     "EntryKind",
     "Fund",
     "FundAccount",
@@ -91,6 +95,7 @@ __all__ = [
     "LedgerEntry",
     "LocationReport",
     "LoginThrottle",
+    "MadeAhead",
     "Means",
     "Notification",
     "OidcLogin",
@@ -118,6 +123,7 @@ __all__ = [
     "SiteKind",
     "SitePhoto",
     "SiteStatus",
+    "SiteWords",
     "Subsidy",
     "SubsidyRule",
     "SubsidyStatus",

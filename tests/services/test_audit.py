@@ -38,6 +38,7 @@ PERSONAL = {
 TECHNICAL = {
     "audit_chain",
     "audit_event",
+    "dropped_photo",
     "idempotency_key",
     "job_run",
     "login_throttle",
@@ -45,6 +46,7 @@ TECHNICAL = {
     "oidc_login",
     "rate_counter",
     "refresh_token",
+    "site_words",
     "unmet_search",
 }
 """Tables whose rows are no deeds of anybody."""

@@ -1,0 +1,253 @@
+"""Words as people type them into a search box: characters, pinyin, initials, or a mixture.
+
+Everything is cut into short pieces, the grams. A text has all of its own, and all readings of every
+character are among them; what is typed becomes an expression over grams, so that an index on sets
+answers it. Of two neighbours `太河` the grams are `太河`, `tai he`, `-th`, and with the third one
+`太_镇`, `-t_z`, `-thz`; a lone syllable is `.tai`, and `^tai` where a text begins.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from heapq import nsmallest
+from itertools import islice, pairwise, product
+from typing import NamedTuple
+
+MOST_LETTERS = 64
+"""What is typed beyond them is overlooked; the longest name has 120, but nobody types that."""
+MOST_READINGS = 4
+MOST_SPLITS = 4
+"""Ways to cut letters into syllables that are tried, the likeliest first."""
+VOWELS = frozenset("aeiouv")
+SHORTEST_GUESS = 3
+"""Two characters, one of them wrong, could mean anything; so could three initials."""
+MOST_INITIALS = 10
+"""More letters than these are no initials."""
+
+
+class Syllable(NamedTuple):
+    """A syllable, or the beginning of one, as `h` and `zh` are."""
+
+    letters: str
+    whole: bool
+
+
+@cache
+def _readings() -> dict[int, str]:
+    # Not its phrases: they take 45 MB, and all readings of a character are kept anyhow.
+    os.environ["PYPINYIN_NO_PHRASES"] = "true"
+    from pypinyin import pinyin_dict  # the setting has to come first
+
+    found: dict[int, str] = pinyin_dict.pinyin_dict
+    return found
+
+
+@cache
+def readings(character: str) -> tuple[str, ...]:
+    """Return how a character is read, without tones, the commonest first; a letter is itself."""
+    toned = _readings().get(ord(character))
+    if toned is None:
+        return (character,)
+    plain = (_toneless(reading) for reading in toned.split(","))
+    return tuple(dict.fromkeys(reading for reading in plain if reading))[:MOST_READINGS]
+
+
+def _toneless(reading: str) -> str:
+    parts = unicodedata.normalize("NFD", reading.replace("ü", "v"))
+    umlaut = parts.replace("u\N{COMBINING DIAERESIS}", "v")
+    return "".join(letter for letter in umlaut if letter.isascii() and letter.isalpha())
+
+
+@cache
+def _syllables() -> frozenset[str]:
+    common = (chr(code) for code in range(0x4E00, 0x9FA6))
+    sounds = {sound for character in common for sound in readings(character)}
+    return frozenset(s for s in sounds if s.isascii() and not VOWELS.isdisjoint(s))
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    return frozenset(
+        s[:n] for s in _syllables() for n in (1, 2) if s[:n] in {s[0], "zh", "ch", "sh"}
+    )
+
+
+def plain(text: str) -> str:
+    """Return the letters, digits and characters of a text, in one width and in lower case."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("ü", "v")
+    return "".join(letter for letter in folded if letter.isalnum() and letter.isprintable())
+
+
+def sound(text: str) -> str:
+    """Return a plain text in pinyin, each character in its commonest reading."""
+    return "".join(readings(letter)[0] for letter in text)
+
+
+def grams(name: str) -> set[str]:
+    """Return the grams of a plain name: its characters', its syllables' and its initials'."""
+    read = [readings(letter) for letter in name]
+    firsts = [tuple(dict.fromkeys(sound[0] for sound in sounds)) for sounds in read]
+    found = {*name, *_pairs(name), *(f"{a}_{b}" for a, b in zip(name, name[2:], strict=False))}
+    found |= {f".{sound}" for sounds in read for sound in sounds}
+    found |= {f"^{sound}" for sounds in read[:1] for sound in sounds}
+    for left, right in pairwise(read):
+        found |= {f"{a} {b}" for a, b in product(left, right)}
+    for a, b in pairwise(firsts):
+        found |= {f"-{x}{y}" for x, y in product(a, b)}
+    for a, b, c in zip(firsts, firsts[1:], firsts[2:], strict=False):
+        found |= {f"-{x}{y}{z}" for x, y, z in product(a, b, c)}
+        found |= {f"-{x}_{z}" for x, z in product(a, c)}
+    return found
+
+
+def further(texts: Iterable[str]) -> set[str]:
+    """Return the grams of plain texts that are looked for by their characters alone."""
+    return {f"+{gram}" for text in texts for gram in (*text, *_pairs(text))}
+
+
+def _pairs(text: Sequence[str]) -> list[str]:
+    return [f"{a}{b}" for a, b in pairwise(text)]
+
+
+def spelt(typed: str, mark: str = "") -> str:
+    """Return the expression for texts with these characters, in any order of the pairs.
+
+    Args:
+        typed: plain, not empty.
+        mark: `+` for the grams of `further`.
+    """
+    return _all(f"{mark}{gram}" for gram in _pairs(typed) or typed)
+
+
+def sounding(typed: str, *, first: bool = False) -> str:
+    """Return the expression for names that sound like what was typed; maybe empty.
+
+    Args:
+        typed: plain; characters, syllables, the beginnings of syllables, or a mixture.
+        first: only names that begin so.
+    """
+    ways = (_all_sounds(way, first=first) for way in _ways(typed))
+    return _any(way for way in ways if way)
+
+
+def nearly(typed: str) -> str:
+    """Return the expression for names that differ from what was typed by one slip; maybe empty.
+
+    A slip is a wrong, missing or needless character, or two that changed places; the same of
+    initials.
+    """
+    if len(typed) < SHORTEST_GUESS:
+        return ""
+    mark = "" if any(map(_is_read, typed)) else "-"
+    if mark and not SHORTEST_GUESS < len(typed) <= MOST_INITIALS:
+        return ""
+    return _any(filter(None, (_all(_rest(way, mark)) for way in _slips(typed))))
+
+
+def _is_read(letter: str) -> bool:
+    return ord(letter) in _readings()
+
+
+def _rest(way: str, mark: str) -> Iterator[str]:
+    """Yield the grams of a text in which `_` is any one character."""
+    for a, b in pairwise(way):
+        if "_" not in (a, b):
+            yield f"{mark}{a}{b}"
+    for a, b, c in zip(way, way[1:], way[2:], strict=False):
+        if b == "_":
+            yield f"{mark}{a}_{c}"
+
+
+def _slips(typed: str) -> Iterator[str]:
+    for n in range(len(typed)):
+        before, here, after = typed[:n], typed[n], typed[n + 1 :]
+        yield before + after
+        if before and after:
+            yield f"{before}_{after}"
+        if before:
+            yield f"{before}_{here}{after}"
+        if after:
+            yield before + after[0] + here + after[1:]
+
+
+def _ways(typed: str) -> Iterator[list[Syllable]]:
+    """Yield likely ways to read what was typed."""
+    parts: list[list[list[Syllable]]] = []
+    for run in _runs(typed):
+        if len(run) == 1 and not (run.isascii() and run.isalpha()):
+            parts.append([[Syllable(readings(run)[0], whole=True)]])
+        else:
+            parts.append(_splits(run))
+    for way in islice(product(*parts), MOST_SPLITS):
+        yield [syllable for part in way for syllable in part]
+
+
+def _runs(typed: str) -> list[str]:
+    """Cut where letters end: each run is ASCII letters, or one other character."""
+    runs: list[str] = []
+    for letter in typed:
+        latin = letter.isascii() and letter.isalpha()
+        if runs and latin and runs[-1].isascii() and runs[-1].isalpha():
+            runs[-1] += letter
+        else:
+            runs.append(letter)
+    return runs
+
+
+def _splits(letters: str) -> list[list[Syllable]]:
+    """Return ways to cut letters into syllables: fewest pieces first, whole ones before others."""
+    best: list[list[tuple[int, list[Syllable]]]] = [[(0, [])]]
+    for end in range(1, len(letters) + 1):
+        options = [
+            (cost + price, [*way, syllable])
+            for start in range(max(0, end - 6), end)
+            for price, syllable in _piece(letters[start:end])
+            for cost, way in best[start]
+        ]
+        best.append(nsmallest(MOST_SPLITS, options, key=lambda option: option[0]))
+    return [way for _, way in best[-1]]
+
+
+def _piece(letters: str) -> Iterator[tuple[int, Syllable]]:
+    if letters in _syllables():
+        yield 2, Syllable(letters, whole=True)
+    elif letters in _beginnings():
+        yield 3, Syllable(letters, whole=False)
+    elif len(letters) == 1:
+        yield 5, Syllable(letters, whole=False)
+
+
+def _all_sounds(way: Sequence[Syllable], *, first: bool) -> str:
+    """Return the expression for one reading of what was typed."""
+    head = [_quoted(f"^{way[0].letters}", open_=not way[0].whole or len(way) == 1)] if first else []
+    if len(way) == 1:
+        return _joined(head or [_quoted(f".{way[0].letters}", open_=True)], " & ")
+    last = len(way) - 2
+    pairs = [
+        _quoted(f"{a.letters} {b.letters}", open_=not b.whole or n == last)
+        for n, (a, b) in enumerate(pairwise(way))
+        if a.whole
+    ]
+    firsts = "".join(syllable.letters[0] for syllable in way)
+    if len(pairs) == len(way) - 1:
+        return _joined([*head, *pairs], " & ")
+    threes = [_quoted(f"-{firsts[n : n + 3]}") for n in range(len(firsts) - 2)]
+    return _joined([*head, *pairs, *(threes or [_quoted(f"-{firsts}")])], " & ")
+
+
+def _quoted(gram: str, *, open_: bool = False) -> str:
+    # Grams are letters, digits and the marks above: nothing in them ends the quotation.
+    return f"'{gram}':*" if open_ else f"'{gram}'"
+
+
+def _joined(terms: Iterable[str], by: str) -> str:
+    return by.join(dict.fromkeys(terms))
+
+
+def _all(found: Iterable[str]) -> str:
+    return _joined(map(_quoted, found), " & ")
+
+
+def _any(ways: Iterable[str]) -> str:
+    return _joined((f"({way})" for way in ways), " | ")
