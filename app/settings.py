@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
 
@@ -35,19 +36,26 @@ def _rates(text: str | None) -> str | None:
     return text
 
 
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in {"http", "https"} and text == f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _origin(text: str) -> str:
+    if not _is_origin(text):
+        raise ValueError("write it as https://host, with nothing behind it")
+    return text
+
+
 def _origins(text: str) -> str:
-    for origin in filter(None, text.split(",")):
-        parts = urlsplit(origin)
-        if origin != "*" and (
-            parts.scheme not in {"http", "https"}
-            or origin != f"{parts.scheme}://{parts.netloc}".lower()
-        ):
-            raise ValueError("write each origin as https://host, with nothing behind it")
+    if not all(origin == "*" or _is_origin(origin) for origin in filter(None, text.split(","))):
+        raise ValueError("write each origin as https://host, with nothing behind it")
     return text
 
 
 Rates = Annotated[str | None, AfterValidator(_rates)]
 """Such as `600/minute` or `20/second;600/minute`; empty for none."""
+Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[str, AfterValidator(_origins)]
 DEMO_CLUSTER = "/.data/demo"
 MOVED_CLUSTER = "/party-map-"
@@ -113,6 +121,22 @@ class Settings(BaseSettings):
     )
     tile_attribution: str = ""
     map_approval_number: str | None = Field(default=None, description="审图号, shown on the map")
+    public_url: Origin | None = Field(
+        default=None, description="where people find the pages; without it, where they asked"
+    )
+    font: Path | None = Field(
+        default=None, description="file of a Chinese font; without it, one the machine has"
+    )
+    photo_folder: Path | None = Field(
+        default=None, description="where photos are kept; without it, `.data/photos`"
+    )
+    s3_bucket: str | None = Field(
+        default=None, description="bucket that photos are kept in, instead of a folder"
+    )
+    s3_endpoint_url: str | None = None
+    s3_region: str | None = None
+    s3_access_key: str | None = None
+    s3_secret_key: SecretStr | None = None
 
     rate_per_address: Rates = Field(
         default=None, description="requests of the API by whoever is not signed in, an address"
@@ -145,6 +169,10 @@ class Settings(BaseSettings):
             raise ValueError("Set APP_DATABASE_URL to the production database.")
         if _is_own(self.database_url):
             raise ValueError("Set APP_DATABASE_URL to a server other than the demonstration's.")
+        if self.photo_folder is None and self.s3_bucket is None:
+            raise ValueError(
+                "Set APP_PHOTO_FOLDER to a folder that is backed up, or APP_S3_BUCKET."
+            )
         for name in ("cors_origins", "trusted_proxies"):
             if "*" in getattr(self, name):
                 raise ValueError(f"Set APP_{name.upper()} to a list without `*`.")

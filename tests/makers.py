@@ -29,14 +29,30 @@ from app.models import (
     Role,
     Sector,
     Site,
+    SitePhoto,
     SiteStatus,
     SubsidyRule,
     Venue,
     VenueSession,
     WhenExhausted,
 )
-from app.services import access, claims, ledger, moves, orders, privacy, registrations, tokens
+from app.services import (
+    access,
+    claims,
+    ledger,
+    location_reports,
+    moves,
+    orders,
+    photos,
+    privacy,
+    registrations,
+    tokens,
+)
+from app.services.coordinates import Place
+from app.settings import Settings
+from app.storage import Storage, storage_of
 from tests.conftest import NOW, as_owner
+from tests.pictures import a_picture
 
 _numbers = count(1)
 IN_A_WEEK = NOW + timedelta(days=7)
@@ -432,6 +448,21 @@ def make_claim(session: Session, world: World) -> Claim:
     return session.exec(theirs).one()
 
 
+def make_photo(
+    session: Session, world: World, *, data: bytes | None = None, storage: Storage | None = None
+) -> SitePhoto:
+    """Have the world's manager add a photo to their site."""
+    photo, _ = photos.add(
+        session,
+        actor=actor(session, world.manager),
+        site_id=world.site.id,
+        data=data or a_picture(),
+        caption="",
+        storage=storage or storage_of(Settings()),
+    )
+    return photo
+
+
 def make_registration(session: Session, asked: Organisation, *, name: str = "区外党支部") -> UUID:
     """Have an outside branch ask to be let in; return the registration's id."""
     said = registrations.Wanted(
@@ -445,6 +476,16 @@ def make_registration(session: Session, asked: Organisation, *, name: str = "区
         note=None,
     )
     return registrations.ask(session, wanted=said)
+
+
+def make_location_report(
+    session: Session, site: Site, *, note: str = "", suggested: Place | None = None
+) -> UUID:
+    """Have a visitor say that a site is elsewhere; return the report's id."""
+    told, _ = location_reports.report(
+        session, site_id=site.id, suggested=suggested, note=note, key=None, now=NOW
+    )
+    return told
 
 
 def signed_in(session: Session, account: Account) -> dict[str, str]:

@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.models import Role
+from tests.pictures import a_picture
 
 LETTERS = {
     "m": Role.MEMBER,
@@ -121,6 +122,23 @@ def sapling(ground: Ground) -> dict[str, Any]:
     }
 
 
+def location(_: Ground) -> dict[str, Any]:
+    return {"lon": 117.97, "lat": 36.64, "crs": "wgs84"}
+
+
+def new_site(ground: Ground) -> dict[str, Any]:
+    return {
+        "code": "NEW1",
+        "name": "新阵地",
+        "short_name": "新阵地",
+        "category": "rural",
+        "kinds": ["education_base"],
+        "town_id": ground["town_id"],
+        "address": "示例路 1 号",
+        "location": location(ground),
+    }
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -189,6 +207,41 @@ RULES: dict[str, Rule] = {
     "getSite": Rule(PUBLIC),
     "listSessions": Rule(PUBLIC),
     "getNavigation": Rule(PUBLIC),
+    "getPhoto": Rule(PUBLIC),
+    "addPhoto": Rule(
+        ROW, may="sd", sees="ta", files=lambda _: {"file": ("a.png", a_picture("PNG"))}
+    ),
+    "changePhoto": Rule(
+        ROW,
+        may="sd",
+        sees="ta",
+        json=lambda _: {"caption": "宣誓墙"},
+        headers={"If-Match": "1"},
+    ),
+    "removePhoto": Rule(ROW, may="sd", sees="ta"),
+    # keeping sites
+    "listSitesAtDesk": Rule(SIGNED_IN),
+    "createSite": Rule(ROW, may="d", sees="taxz", everywhere="xz", json=new_site),
+    "changeSite": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: {"summary": "新"}, headers={"If-Match": "1"}
+    ),
+    "publishSite": Rule(ROW, may="d", sees="sta", headers={"If-Match": "1"}),
+    "suspendSite": Rule(ROW, may="d", sees="sta", json=reason, headers={"If-Match": "1"}),
+    "closeSite": Rule(ROW, may="d", sees="sta", json=reason, headers={"If-Match": "1"}),
+    "confirmPhone": Rule(ROW, may="sd", sees="ta", headers={"If-Match": "1"}),
+    "putLocation": Rule(ROW, may="sd", sees="ta", json=location, headers={"If-Match": "1"}),
+    "verifyLocation": Rule(ROW, may="sd", sees="ta", headers={"If-Match": "1"}),
+    "importSites": Rule(
+        ROLE,
+        may="d",
+        files=lambda _: {
+            "file": ("a.csv", b"code,name,town_code,category,kinds,address,lon,lat,crs")
+        },
+    ),
+    "reportLocation": Rule(PUBLIC, json=nothing),
+    "listLocationReports": Rule(ROW, may="stda"),
+    "acceptLocationReport": Rule(ROW, may="sd", sees="ta", headers={"If-Match": "1"}),
+    "dismissLocationReport": Rule(ROW, may="sd", sees="ta"),
     # bookings
     "createBooking": Rule(ROW, may="o", sees="mtdaxz", everywhere="xz", json=order),
     "listBookings": Rule(SIGNED_IN),

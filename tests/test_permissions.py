@@ -28,6 +28,8 @@ from tests.makers import (
     make_claim,
     make_completed,
     make_grant,
+    make_location_report,
+    make_photo,
     make_registration,
     make_session,
     make_world,
@@ -101,15 +103,19 @@ def settle(session: Session, canary: str) -> District:
     pair = tokens.issue(session, account_id=guest.id, now=NOW)
     message = session.exec(select(Notification.id)).first()
     mark(session, world.district.id.hex, canary)
+    photo = make_photo(session, world)
     ids = {
         "booking_id": booking.id,
         "claim_id": claim.id,
+        "digest": photo.digest,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
         "notification_id": message,
         "organisation_id": world.branch.id,
+        "photo_id": photo.id,
         "programme_id": world.programme.id,
         "registration_id": make_registration(session, world.town, name=canary),
+        "report_id": make_location_report(session, world.site, note=canary),
         "session_id": later.id,
         "site_id": world.site.id,
         "slug": "session-full",

@@ -16,6 +16,7 @@ FIT = {
     "APP_SECRET_KEY": "canary-one-" + "s" * 40,
     "APP_PHONE_KEY": "canary-two-" + "p" * 40,
     "APP_DATABASE_URL": "postgresql://map:canary-three@db.example.cn/map",
+    "APP_PHOTO_FOLDER": "/srv/photos",
 }
 DEMO_URL = "postgresql://postgres@/app?host=%2Fsrv%2Fmap%2F.data%2Fdemo"
 
@@ -29,6 +30,8 @@ UNFIT: dict[str, tuple[dict[str, str | None], str]] = {
         {"APP_DATABASE_URL": "postgresql://postgres@/app?host=/var/tmp/party-map-0a1b"},
         "APP_DATABASE_URL",
     ),
+    "nowhere to keep photos": ({"APP_PHOTO_FOLDER": None}, "APP_PHOTO_FOLDER"),
+    "a public address with a path": ({"APP_PUBLIC_URL": "https://a.cn/map"}, "APP_PUBLIC_URL"),
     "every origin": ({"APP_CORS_ORIGINS": "*"}, "APP_CORS_ORIGINS"),
     "every origin among others": ({"APP_CORS_ORIGINS": "https://a.cn,*"}, "APP_CORS_ORIGINS"),
     "every proxy": ({"APP_TRUSTED_PROXIES": "*"}, "APP_TRUSTED_PROXIES"),

@@ -31,3 +31,4 @@ class SitePhoto(Row, table=True):
     width: int
     height: int
     caption: str = Field(default="", max_length=120)
+    version: int = 1

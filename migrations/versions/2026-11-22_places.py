@@ -93,6 +93,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("guide_pkey")),
     )
     op.create_index(op.f("guide_site_id_idx"), "guide", ["site_id"], unique=False)
+    op.create_table(
+        "made_ahead",
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("made_ahead_site_id_fkey")),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("made_ahead_pkey")),
+    )
     op.create_geospatial_table(
         "location_report",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -116,6 +123,7 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.Column("note", sqlmodel.sql.sqltypes.AutoString(length=500), nullable=False),
+        sa.Column("request_key", sa.Uuid(), nullable=True),
         sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_by", sa.Uuid(), nullable=True),
@@ -142,6 +150,7 @@ def upgrade() -> None:
             ["site_id"], ["site.id"], name=op.f("location_report_site_id_fkey")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("location_report_pkey")),
+        sa.UniqueConstraint("site_id", "request_key", name="location_report_once"),
     )
     op.create_index(
         "location_report_open_idx",
@@ -149,9 +158,6 @@ def upgrade() -> None:
         ["site_id"],
         unique=False,
         postgresql_where=sa.text("status = 'open'"),
-    )
-    op.create_index(
-        op.f("location_report_site_id_idx"), "location_report", ["site_id"], unique=False
     )
     op.create_table(
         "site_photo",
@@ -168,6 +174,7 @@ def upgrade() -> None:
         sa.Column("width", sa.Integer(), nullable=False),
         sa.Column("height", sa.Integer(), nullable=False),
         sa.Column("caption", sqlmodel.sql.sqltypes.AutoString(length=120), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "digest ~ '^[0-9a-f]{64}$'", name=op.f("site_photo_digest_hexadecimal_check")
         ),
@@ -181,6 +188,17 @@ def upgrade() -> None:
     )
     op.create_index(
         "site_photo_site_id_position_idx", "site_photo", ["site_id", "position"], unique=False
+    )
+    op.create_table(
+        "dropped_photo",
+        sa.Column("digest", sqlmodel.sql.sqltypes.AutoString(length=64), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("dropped_photo_pkey")),
     )
     op.create_table(
         "guide_duty",
@@ -283,10 +301,11 @@ def downgrade() -> None:
     op.drop_column("programme", "steps")
     op.drop_column("programme", "roles")
     op.drop_table("guide_duty")
+    op.drop_table("made_ahead")
+    op.drop_table("dropped_photo")
     op.drop_index("site_photo_site_id_position_idx", table_name="site_photo")
     op.drop_index("site_photo_site_id_digest_key", table_name="site_photo")
     op.drop_table("site_photo")
-    op.drop_index(op.f("location_report_site_id_idx"), table_name="location_report")
     op.drop_index(
         "location_report_open_idx",
         table_name="location_report",

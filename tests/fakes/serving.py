@@ -40,6 +40,11 @@ def _handler(respond: Respond) -> type[BaseHTTPRequestHandler]:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.do_GET()
 
+        do_PUT = do_POST
+
+        def do_DELETE(self) -> None:
+            self.do_GET()
+
     return Handler
 
 
