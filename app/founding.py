@@ -1,7 +1,7 @@
 """How a real district begins, where nobody is signed in who could be asked: `python -m app`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,25 +14,53 @@ from sqlmodel import Session
 from app import clock, demo
 from app.database import engine_of
 from app.errors import DomainError
-from app.models import OrganisationKind, Role
-from app.services import accounts, grants, imports, one_time_codes, organisations
+from app.models import OrganisationKind, Policy, Role
+from app.services import (
+    accounts,
+    grants,
+    import_tables,
+    imports,
+    one_time_codes,
+    organisations,
+    site_imports,
+)
 from app.settings import load
 
 cli = typer.Typer(no_args_is_help=True, help="The first district, and its first people.")
 import_cli = typer.Typer(no_args_is_help=True, help="Tables to take in.")
 
 
+FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX")]
+DistrictOption = Annotated[str, typer.Option(help="code of the district it is a part of")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="only tell what would happen")]
+Import = Callable[..., import_tables.Imported]
+
+
 @import_cli.command(name="organisations")
 def import_organisations(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or XLSX")],
-    district: Annotated[str, typer.Option(help="code of the district it is a part of")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell what would happen")] = False,
+    file: FileArgument, district: DistrictOption, dry_run: DryRunOption = False
 ) -> None:
     """Plant, change and move organisations as a table says; all of it, or nothing.
 
     Raises:
         Exit: with 1, if anything in the table is wrong; each fault is told by its row.
     """
+    _import(imports.run, file, district, dry_run=dry_run)
+
+
+@import_cli.command(name="sites")
+def import_sites(
+    file: FileArgument, district: DistrictOption, dry_run: DryRunOption = False
+) -> None:
+    """Draft and change sites as a table says; all of it, or nothing.
+
+    Raises:
+        Exit: with 1, if anything in the table is wrong; each fault is told by its row.
+    """
+    _import(site_imports.run, file, district, dry_run=dry_run)
+
+
+def _import(run: Import, file: Path, district: str, *, dry_run: bool) -> None:
     with (
         engine_of(load()) as engine,
         _telling(),
@@ -41,7 +69,7 @@ def import_organisations(
         session.begin(),
     ):
         root = organisations.district(session, code=district)
-        done = imports.run(
+        done = run(
             session,
             actor=imports.system(root),
             data=file.read_bytes(),
@@ -71,9 +99,9 @@ def found_district(
     name: Annotated[str, typer.Argument(help="of its committee")],
     place: Annotated[str, typer.Argument(help="what a map calls it")],
 ) -> None:
-    """Plant a district, the root under which everything else hangs."""
+    """Plant a district, the root under which everything hangs, with the usual rules of ordering."""
     with engine_of(load()) as engine, _telling(), Session(engine) as session, session.begin():
-        organisations.create(
+        planted = organisations.create(
             session,
             name=name,
             code=code,
@@ -81,6 +109,7 @@ def found_district(
             parent=None,
             place=place,
         )
+        session.add(Policy(district_id=planted.id, effective_at=clock.now()))
 
 
 @cli.command()

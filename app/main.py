@@ -8,6 +8,7 @@ from app.api import (
     admissions,
     audit,
     auth,
+    availability,
     bookings,
     calendar,
     claims,
@@ -21,6 +22,7 @@ from app.api import (
     imports,
     keeping,
     limits,
+    location_reports,
     moves,
     navigation,
     notifications,
@@ -28,10 +30,16 @@ from app.api import (
     organisations,
     pages,
     passwords,
+    photos,
     problems,
     registrations,
     reviews,
     sessions,
+    site_desk,
+    site_editing,
+    site_imports,
+    site_list,
+    site_locations,
     sites,
     statistics,
     users,
@@ -42,6 +50,7 @@ from app.demo import endpoint
 from app.reader import Reader
 from app.services import rates
 from app.settings import Env, Settings, load
+from app.storage import storage_of
 
 ROUTERS = (
     auth,
@@ -56,9 +65,17 @@ ROUTERS = (
     calendar,
     config,
     district_map,
+    site_list,
     sites,
+    site_desk,
+    site_editing,
+    site_locations,
+    site_imports,
+    location_reports,
     sessions,
+    availability,
     navigation,
+    photos,
     bookings,
     moves,
     reviews,
@@ -95,6 +112,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         redoc_url=None,
     )
     app.state.engine, app.state.settings = engine, settings
+    app.state.storage = storage_of(settings)
     app.state.reader = Reader(engine)
     edges.install(app, settings, rates.storage_of(settings.rate_store, engine))
     problems.install(app)

@@ -10,34 +10,22 @@ from app.api.deps import ActorDep
 from app.api.once import OnceDep
 from app.api.problems import MalformedRequest, problems
 from app.errors import Unauthenticated
-from app.services import idempotency, imports, organisations, sheets, tokens, tree
+from app.services import idempotency, import_tables, imports, organisations, sheets, tokens, tree
 from app.services.access import NotInScope
 
 router = APIRouter(prefix="/organisations", tags=["organisations"])
 
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "contentMediaType": "application/octet-stream",
-                            "description": "CSV (UTF-8 or GB18030) or XLSX, at most 10 MB and"
-                            " 20,000 rows; headings 党组织代码 code, 名称 name, 类型 kind,"
-                            " 上级代码 parent_code, 行业 sector, 党员数 member_count,"
-                            " 地图名称 place",
-                        }
-                    },
-                }
-            }
-        },
+
+def form(headings: str) -> dict[str, Any]:
+    """Return what the contract says of a form with a table of such headings."""
+    schema = {
+        "type": "string",
+        "contentMediaType": "application/octet-stream",
+        "description": "CSV (UTF-8 or GB18030) or XLSX, at most 10 MB and 20,000 rows;"
+        f" headings {headings}",
     }
-}
+    body = {"type": "object", "required": ["file"], "properties": {"file": schema}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
 
 
 class ImportedPublic(BaseModel):
@@ -91,12 +79,15 @@ async def get_file(request: Request) -> bytes:
         NotInScope,
         sheets.SheetTooLarge,
         sheets.SheetUnreadable,
-        imports.ImportRefused,
+        import_tables.ImportRefused,
         organisations.OrganisationCodeTaken,
         tree.TreeTooDeep,
         idempotency.IdempotencyKeyReused,
     ),
-    openapi_extra=FORM,
+    openapi_extra=form(
+        "党组织代码 code, 名称 name, 类型 kind, 上级代码 parent_code, 行业 sector,"
+        " 党员数 member_count, 地图名称 place"
+    ),
 )
 def import_organisations(
     file: Annotated[bytes, Depends(get_file)],

@@ -1,6 +1,7 @@
 """How much and how often may be asked, as plain ASGI."""
 
 import ipaddress
+import re
 from contextlib import suppress
 
 import anyio
@@ -25,7 +26,7 @@ PRODUCTION_RATES = {
     "rate_sign_in": "30/minute",
 }
 SIGN_IN = "/api/v1/auth/"
-OPEN_FORM = "/api/v1/registrations"
+OPEN_FORMS = re.compile(r"/api/v1/(registrations|sites/[^/]+/location/reports)")
 NOT_GUESSABLE = ("/api/v1/auth/refresh", "/api/v1/auth/logout")
 """Carry 256 random bits; and every page that is loaded anew begins with the first."""
 
@@ -146,7 +147,7 @@ def is_guessable(request: Request) -> bool:
     """Tell whether a request tries a secret, or is a form that anybody may send."""
     path = request.url.path
     tried = path.startswith(SIGN_IN) and path not in NOT_GUESSABLE
-    return request.method == "POST" and (tried or path == OPEN_FORM)
+    return request.method == "POST" and (tried or OPEN_FORMS.fullmatch(path) is not None)
 
 
 def account_of(request: Request) -> str | None:

@@ -9,21 +9,16 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from app.api import geo
+from app.api import site_desk as desk
 from app.api.caching import NOT_MODIFIED, IfNoneMatch, answer
-from app.api.deps import (
-    CursorDep,
-    CursorUnreadable,
-    LimitDep,
-    MaybeActorDep,
-    NowDep,
-    SessionDep,
-    read_cursor,
-    write_cursor,
-)
+from app.api.deps import MaybeActorDep, NowDep, SessionDep
+from app.api.photos import EXAMPLE as PHOTO
+from app.api.photos import PhotoPublic, shown_all
 from app.api.problems import problems
+from app.api.site_desk import SiteDesk
 from app.errors import Unauthenticated
 from app.models import ApprovalMode, Category, Crs, Policy, ProgrammeKind, SiteKind
-from app.services import cards, coordinates, policies, sites, tokens
+from app.services import cards, coordinates, photos, policies, site_desk, sites, tokens
 
 router = APIRouter(prefix="/sites", tags=["sites"])
 
@@ -63,17 +58,6 @@ class SiteListed(SiteProperties):
     """A site in a list."""
 
     point: geo.Point
-
-
-class SitePage(BaseModel):
-    """One page of sites, oldest first."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        json_schema_extra={"example": {"items": [CARD | {"point": POINT}], "next_cursor": None}}
-    )
-
-    items: list[SiteListed]
-    next_cursor: str | None
 
 
 class Facilities(BaseModel):
@@ -126,7 +110,11 @@ class PolicyPublic(BaseModel):
 
 
 class SitePublic(SiteListed):
-    """A site in full. `phone` is there for those who signed in, and absent for others."""
+    """A site in full.
+
+    `phone` is there for those who signed in, and `desk` for those who keep it or oversee it; both
+    are absent for others.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
@@ -143,7 +131,7 @@ class SitePublic(SiteListed):
                     "lend": ["党旗", "宣誓墙"],
                 },
                 "honours": ["市级示范点"],
-                "photos": [],
+                "photos": [PHOTO],
                 "venues": [],
                 "programmes": [],
                 "policy": {
@@ -165,49 +153,18 @@ class SitePublic(SiteListed):
     facilities: Facilities
     honours: list[str]
     phone: str | None = None
-    photos: list[str]
+    photos: list[PhotoPublic]
     venues: list[VenuePublic]
     programmes: list[ProgrammePublic]
     policy: PolicyPublic
     version: int
+    desk: SiteDesk | None = None
 
 
 @router.get(
-    "",
-    operation_id="listSites",
-    summary="Published sites",
-    responses=problems(CursorUnreadable),
-)
-def list_sites(
-    session: SessionDep,
-    now: NowDep,
-    category: Category | None = None,
-    town_id: Annotated[UUID | None, Query(description="Only those of this town")] = None,
-    crs: Crs = Crs.WGS84,
-    limit: LimitDep = 50,
-    cursor: CursorDep = None,
-) -> SitePage:
-    """List sites in the order in which they were entered."""
-    after = read_cursor(cursor, UUID)
-    found = cards.page(
-        session,
-        category=category,
-        town_id=town_id,
-        after=after[0] if after else None,
-        limit=limit + 1,
-        now=now,
-    )
-    more = len(found) > limit
-    return SitePage(
-        items=[SiteListed.model_validate(_listed(card, crs)) for card in found[:limit]],
-        next_cursor=write_cursor(found[limit - 1].id) if more else None,
-    )
-
-
-@router.get(
-    "/{site_id}",
+    "/{site_id:uuid}",
     operation_id="getSite",
-    summary="One published site",
+    summary="One site: published, or one I keep",
     response_class=JSONResponse,
     responses={
         200: {"model": SitePublic},
@@ -223,10 +180,17 @@ def get_site(
     crs: Crs = Crs.WGS84,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Answer a site with its halls, menu and rules."""
-    found = sites.detail(session, site_id=site_id, now=now)
+    """Answer a site with its halls, menu and rules; one not published to those who keep it."""
+    kept = site_desk.one(session, actor=actor, site_id=site_id, now=now) if actor else None
+    if kept is None:
+        found = sites.detail(session, site_id=site_id, now=now)
+    else:
+        found = site_desk.detail(session, kept=kept, now=now)
     rules = policies.in_force(session, district_id=found.site.district_id, now=now)
     shown = _in_full(found, rules.of(site_id), crs, signed_in=actor is not None)
+    if kept is not None:
+        shown["desk"] = desk.shown(kept, crs)
+    shown["photos"] = shown_all(photos.of(session, site_id=site_id))
     return answer(
         SitePublic.model_validate(shown).model_dump_json(exclude_unset=True),
         if_none_match=if_none_match,
@@ -235,19 +199,18 @@ def get_site(
     )
 
 
-def _listed(card: cards.Card, crs: Crs) -> dict[str, Any]:
-    return asdict(card) | {"photo_url": None, "point": geo.point(card.at, crs)}
+def listed(card: cards.Card, crs: Crs) -> dict[str, Any]:
+    return asdict(card) | {"point": geo.point(card.at, crs)}
 
 
 def _in_full(found: sites.Detail, policy: Policy, crs: Crs, *, signed_in: bool) -> dict[str, Any]:
     site = found.site
-    return _listed(found.card, crs) | {
+    return listed(found.card, crs) | {
         "navigation_point": geo.point(coordinates.place(site.navigation_point), crs),
         "location_verified_at": site.location_verified_at,
         "introduction": site.introduction,
         "facilities": Facilities.model_validate(site),
         "honours": site.honours,
-        "photos": [],
         "venues": [VenuePublic.model_validate(venue) for venue in found.venues],
         "programmes": [ProgrammePublic.model_validate(item) for item in found.programmes],
         "policy": PolicyPublic.model_validate(policy),

@@ -1,10 +1,11 @@
 """What a row of an imported table says, and everything that is wrong with it by itself."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.models import OrganisationKind, Sector
+from app.services import import_tables
+from app.services.import_tables import SHOWN, Fault, Form, Wrong, misfit
 from app.services.sheets import Row
 
 COLUMNS = {
@@ -37,20 +38,7 @@ SECTORS = {
     "国企": Sector.STATE_OWNED,
 } | {str(sector): sector for sector in Sector}
 _WORDS = {"kind": frozenset(KINDS), "sector": frozenset(SECTORS)}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_SHOWN = 60
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with one cell; `row` is as the spreadsheet shows it."""
-
-    row: int
-    column: str
-    value: str
-    code: str
-    detail: str
 
 
 @dataclass
@@ -72,7 +60,7 @@ class Line:
 
     def fault(self, column: str, value: str, code: str, detail: str) -> Fault:
         """Return a fault of this row."""
-        return Fault(self.row, column, value[:_SHOWN], code, detail)
+        return Fault(self.row, column, value[:SHOWN], code, detail)
 
 
 def read(rows: list[Row]) -> tuple[list[Line], list[Fault]]:
@@ -81,37 +69,8 @@ def read(rows: list[Row]) -> tuple[list[Line], list[Fault]]:
     Args:
         rows: of which the first has the headings, Chinese or English, in any order.
     """
-    if not rows:
-        return [], [Fault(1, "", "", "missing-heading", "表格为空")]
-    headings, faults = _headings(rows[0])
-    if faults:
-        return [], faults
-    lines = []
-    for row in rows[1:]:
-        cells = {c: row.cells[at] if at < len(row.cells) else "" for c, at in headings.items()}
-        lines.append(_line(row.number, cells))
-        faults += _faults(row, cells, headings)
-    return lines, faults
-
-
-def _headings(row: Row) -> tuple[dict[str, int], list[Fault]]:
-    named = {chinese: column for column, chinese in COLUMNS.items()} | {c: c for c in COLUMNS}
-    found: dict[str, int] = {}
-    faults = []
-    for at, heading in enumerate(row.cells):
-        column = named.get(heading.lower())
-        if column is None and heading:
-            faults.append(Fault(row.number, heading[:_SHOWN], "", "unknown-heading", "未知的列"))
-        elif column in found:
-            faults.append(Fault(row.number, heading, "", "duplicate-heading", "列重复"))
-        elif column:
-            found[column] = at
-    faults += [
-        Fault(row.number, column, "", "missing-heading", f"缺少“{COLUMNS[column]}”列")
-        for column in NEEDED
-        if column not in found
-    ]
-    return found, faults
+    found, faults = import_tables.read(rows, FORM)
+    return [_line(row.number, cells) for row, cells in found], faults
 
 
 def _line(row: int, cells: dict[str, str]) -> Line:
@@ -129,25 +88,12 @@ def _line(row: int, cells: dict[str, str]) -> Line:
     )
 
 
-def _faults(row: Row, cells: dict[str, str], headings: dict[str, int]) -> Iterator[Fault]:
-    for column, value in cells.items():
-        wrong = _wrong(column, value)
-        if wrong:
-            yield Fault(row.number, column, value[:_SHOWN], *wrong)
-    for at, value in enumerate(row.cells):
-        if value and at not in headings.values():
-            yield Fault(row.number, "", value[:_SHOWN], "no-heading", "该单元格不在任何列之下")
-
-
-def _wrong(column: str, value: str) -> tuple[str, str] | None:
-    """Return code and sentence of what is wrong with one cell."""
-    longest = LENGTHS.get(column, _SHOWN)
+def _wrong(column: str, value: str) -> Wrong | None:
+    """Return what is wrong with one cell."""
     if not value:
         return ("missing", "不能为空") if column in {"code", "name", "kind"} else None
-    if _CONTROL.search(value):
-        return "control-character", "含有控制字符或换行"
-    if len(value) > longest:
-        return "too-long", f"最多 {longest} 个字符"
+    if wrong := misfit(value, LENGTHS.get(column, SHOWN)):
+        return wrong
     return None if _is_known(column, value) else ("unknown-value", _choices(column))
 
 
@@ -166,3 +112,6 @@ def _choices(column: str) -> str:
         return f"应为 0 至 {MOST_MEMBERS} 的整数"
     known = KINDS if column == "kind" else SECTORS
     return "应为：" + "、".join(word for word in known if not word.isascii())
+
+
+FORM = Form(COLUMNS, NEEDED, _wrong)

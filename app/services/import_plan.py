@@ -9,7 +9,8 @@ from uuid_utils.compat import uuid7
 from app.models import Organisation, OrganisationKind
 from app.services import tree
 from app.services.access import OVERSEERS, Actor, is_below
-from app.services.import_lines import Fault, Line
+from app.services.import_lines import Line
+from app.services.import_tables import Fault
 
 
 @dataclass

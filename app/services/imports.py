@@ -2,25 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, text
 from sqlmodel import Session, col, select
 
 from app.db import violating
-from app.errors import Malformed
 from app.models import Organisation, Role
-from app.services import import_lines, sheets, tree
+from app.services import import_lines, import_tables, sheets, tree
 from app.services.access import Actor, Held
-from app.services.import_lines import Fault
+from app.services.import_lines import FORM
 from app.services.import_plan import Plan
+from app.services.import_tables import PATIENCE_MS, Imported, Progress
 from app.services.organisations import CODE_ONCE, OrganisationCodeTaken
 
-MOST_TOLD = 200
-"""Faults told of one table; the first by row."""
-_PATIENCE_MS = 120_000
 _COLUMNS = (
     "id uuid, parent_id uuid, district_id uuid, path text, code text, name text, kind text,"
     " sector text, member_count int, place text"
@@ -43,27 +39,6 @@ _REHANG = text("""
         FROM organisation o JOIN hung ON o.parent_id = hung.id)
     UPDATE organisation o SET path = hung.path FROM hung
     WHERE o.id = hung.id AND o.path <> hung.path""")
-
-Progress = Callable[[str, float], None]
-"""Hears the name of a stage, and the share of the whole that is done, 0 to 1."""
-
-
-class ImportRefused(Malformed):
-    """The table has faults; nothing of it was imported."""
-
-    zh = "表格有误，未导入任何内容"
-    detail_en = "{faults} fault(s), listed by row"
-    detail_zh = "共 {faults} 处有误，已按行列出"
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import did, or would do."""
-
-    rows: int
-    created: int
-    changed: int
-    unchanged: int
 
 
 def system(district: Organisation) -> Actor:
@@ -105,14 +80,14 @@ def run(
     tell("读取", 0.0)
     lines, faults = import_lines.read(sheets.read(data))
     tell("检查", 0.3)
-    session.execute(select(func.set_config("statement_timeout", str(_PATIENCE_MS), True)))
+    session.execute(select(func.set_config("statement_timeout", str(PATIENCE_MS), True)))
     districts = sorted({UUID(path.partition(".")[0]) for path in actor.paths(*tree.STAFF)})
     for district_id in districts:
         tree.hold(session, district_id=district_id, moving=True)
     codes = {code for line in lines for code in (line.code, line.parent_code)}
     plan = Plan(actor, lines, _known(session, codes))
     plan.make()
-    _refuse(faults + plan.faults)
+    import_tables.refuse(faults + plan.faults, FORM)
     summary = _summary(plan)
     tell("写入", 0.5)
     with session.begin_nested() as savepoint:
@@ -128,13 +103,6 @@ def _known(session: Session, codes: Iterable[str]) -> dict[str, Organisation]:
     named: ColumnElement[bool] = col(Organisation.code) == func.any(list(codes))
     wanted = select(Organisation).where(named).execution_options(populate_existing=True)
     return {found.code: found for found in session.exec(wanted)}
-
-
-def _refuse(faults: list[Fault]) -> None:
-    if faults:
-        order = list(import_lines.COLUMNS)
-        faults.sort(key=lambda f: (f.row, order.index(f.column) if f.column in order else -1))
-        raise ImportRefused(faults=len(faults), errors=[asdict(f) for f in faults[:MOST_TOLD]])
 
 
 def _write(session: Session, plan: Plan, districts: list[UUID]) -> None:

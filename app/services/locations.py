@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app.errors import Conflict
-from app.models import Crs
+from app.models import Crs, Site
 from app.services import coordinates
 from app.services.coordinates import Place
 
@@ -136,3 +136,9 @@ def _fits(session: Session, district_id: UUID, typed: Place, crs: Crs) -> list[s
         readings = {SWAPPED: coordinates.to_wgs84(typed.lat, typed.lon, crs)} | readings
     away = strays(session, district_id=district_id, places=readings.values())
     return [name for n, name in enumerate(readings) if n not in away]
+
+
+def is_moved(site: Site, typed: Typed) -> bool:
+    """Tell whether a site, or where to navigate to, would lie elsewhere than it does."""
+    stands = (coordinates.place(site.location), coordinates.place(site.navigation_point))
+    return typed.wgs84() != stands

@@ -11,6 +11,8 @@ Kind = Literal[
     "booking-cancelled",
     "booking-no-show",
     "booking-completed",
+    "site-closed",
+    "location-reported",
 ]
 
 
@@ -60,6 +62,20 @@ TEMPLATES: dict[str, _Template] = {
     "booking-completed": _Template(
         Message("活动已完成", "{site} {when} 的活动已完成，欢迎评价。"),
         Message("Visit completed", "{site}, {when}: tell what you thought of it."),
+    ),
+    "site-closed": _Template(
+        Message(
+            "预约时段临时闭馆",
+            "{site} 因{reason}临时闭馆，{when} 的预约（{code}）受影响。可改约：{alternatives}",
+        ),
+        Message(
+            "Closed at the time of your booking",
+            "{site}: {reason}; your booking {code}, {when}. Still free: {alternatives}",
+        ),
+    ),
+    "location-reported": _Template(
+        Message("位置有误反馈", "有访客反映 {site} 的地图位置有误，请核实并答复。"),
+        Message("A position was called wrong", "A visitor found {site} elsewhere: please check."),
     ),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, func, literal, or_, tuple_, update
+from sqlalchemy import ColumnElement, Uuid, func, literal, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -20,7 +20,7 @@ def owe(
     *,
     to: ColumnElement[bool],
     kind: Kind,
-    booking_id: UUID,
+    booking_id: UUID | None,
     facts: Mapping[str, str],
     due_at: datetime,
 ) -> None:
@@ -30,7 +30,7 @@ def owe(
         session: open transaction.
         to: which grants; see `managers_of`, `organisers_of` and `staff_over`.
         kind: what it tells.
-        booking_id: what it is about.
+        booking_id: what it is about, if that is a booking.
         facts: what fills the gaps of the template.
         due_at: when it may be read, aware; grants that have ended by then get none.
     """
@@ -39,7 +39,7 @@ def owe(
             func.uuid7(),
             col(Grant.account_id),
             literal(kind),
-            literal(booking_id),
+            literal(booking_id, Uuid),
             literal(dict(facts), JSONB),
             literal(due_at),
         )

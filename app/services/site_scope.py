@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -18,14 +18,19 @@ STAFF = (Role.DISTRICT_STAFF,)
 """Roles that open and shut sites."""
 
 
-def visible(actor: Actor) -> SelectOfScalar[Site]:
-    """Return the sites an actor sees whatever their state.
+def in_scope(actor: Actor) -> ColumnElement[bool]:
+    """Say in SQL which sites an actor sees whatever their state.
 
     A manager sees their own, staff and auditors those of towns below them. What everybody sees of
     published sites is not asked here.
     """
     overseen = below(col(Site.town_id), actor.paths(*OVERSEERS))
-    return select(Site).where(or_(col(Site.id).in_(actor.sites()), overseen))
+    return or_(col(Site.id).in_(actor.sites()), overseen)
+
+
+def visible(actor: Actor) -> SelectOfScalar[Site]:
+    """Return the query for the sites an actor sees whatever their state."""
+    return select(Site).where(in_scope(actor))
 
 
 def get(session: Session, *, actor: Actor, site_id: UUID) -> Site:

@@ -24,6 +24,8 @@ from app.services.coordinates import Place
 from app.services.locations import Typed
 
 CODE_ONCE = "site_code_key"
+PHONE = r"^[+0-9][0-9 ()-]{4,19}$"
+"""A number to ring, of a house or a person."""
 
 
 class SiteNotFound(NotFound):
@@ -148,7 +150,7 @@ def publish(session: Session, *, site: Site) -> None:
     if site.status == SiteStatus.CLOSED:
         raise SiteClosed
     if site.status != SiteStatus.PUBLISHED:
-        site.status = SiteStatus.PUBLISHED
+        site.status, site.status_reason = SiteStatus.PUBLISHED, None
         site.version += 1
         session.add(site)
         session.flush()

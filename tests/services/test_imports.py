@@ -12,9 +12,9 @@ from sqlalchemy import Engine, event, func
 from sqlmodel import Session, col, select
 
 from app.models import AuditEvent, Organisation, OrganisationKind, Role, Sector
-from app.services import imports, tree, verify
+from app.services import import_tables, imports, tree, verify
 from app.services.access import Actor, NotInScope
-from app.services.imports import Imported, ImportRefused
+from app.services.import_tables import Imported, ImportRefused
 from tests.conftest import NOW
 from tests.makers import actor, make_account, make_organisation
 from tests.services.test_sheets import workbook
@@ -256,7 +256,7 @@ def test_at_most_two_hundred_faults_are_told(session: Session, place: Place) -> 
     with pytest.raises(ImportRefused) as refused:
         run(session, place.chief, table(*(f"N{n},,党支部,NOPE,,0," for n in range(150))))
     told: Any = refused.value.facts["errors"]
-    assert (refused.value.facts["faults"], len(told)) == (300, imports.MOST_TOLD)
+    assert (refused.value.facts["faults"], len(told)) == (300, import_tables.MOST_TOLD)
 
 
 def test_few_statements_however_many_rows(session: Session, place: Place) -> None:
