@@ -50,19 +50,28 @@ class SiteCardStale(SQLModel, table=True):
 
     Notes are only added and, once the card is made anew, taken away. So writing one waits for
     nobody, where a change of the card itself would have all bookings of a site queue for its row.
+    Where the site itself was changed, `location` is where it is now: it may have no card there.
     """
 
     __tablename__ = "site_card_stale"
-    __table_args__: Any = (Index("site_card_stale_site_id_idx", "site_id"),)
+    __table_args__: Any = (
+        Index("site_card_stale_site_id_idx", "site_id"),
+        Index("site_card_stale_location_idx", "location", postgresql_using="gist"),
+    )
 
     id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     site_id: UUID
+    location: WKBElement | None = Field(
+        default=None, sa_column=Column(wgs84_point(), nullable=True)
+    )
+
+    model_config = {"arbitrary_types_allowed": True}
 
 
 NOTE_SITE = """\
 CREATE FUNCTION site_card_note_site() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO site_card_stale (site_id) VALUES (coalesce(NEW.id, OLD.id));
+    INSERT INTO site_card_stale (site_id, location) VALUES (coalesce(NEW.id, OLD.id), NEW.location);
     RETURN NULL;
 END
 $$"""

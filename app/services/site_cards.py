@@ -1,20 +1,23 @@
 """Cards made ahead: kept by a job, read with whatever is not right at the moment made anew.
 
 A reader never depends on the job: a card counts only at instants it was made for and while no note
-says that something has changed since. Everything else is reckoned in the same statement, of the
-same snapshot, by the query that the job itself uses.
+says that something has changed since. Where all cards of a window count, one short statement
+answers. Else another one takes those that do and reckons the rest, by the query that the job itself
+uses. Each statement sees one snapshot, and is right alone.
 """
 
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, text
+from sqlalchemy import TextClause, func, text
 from sqlmodel import Session, select
 
+from app.reader import Facts, Reader
 from app.services import cards
 from app.services.calendar import ZONE
 
 BATCH = 2000
-"""Cards made in one transaction: about a second's work."""
+"""Cards made in one transaction: well below a second's work."""
 
 _TODAY = f"CAST(CAST(:now AT TIME ZONE '{ZONE}' AS date) AS timestamp) AT TIME ZONE '{ZONE}'"
 _COLUMNS = (
@@ -24,12 +27,15 @@ _COLUMNS = (
 
 
 def _told(where: str) -> str:
-    """Return SQL for published sites, each with its GeoJSON Feature."""
+    """Return SQL for published sites, each with its GeoJSON Feature.
+
+    OFFSET 0 keeps the planner from reckoning twice what is told and returned besides.
+    """
     return f"""
         SELECT c.*,
             '{{"type":"Feature","id":"' || c.id || '","geometry":' || ST_AsGeoJSON(c.location, 6)
             || ',"properties":' || row_to_json(p) || '}}' AS feature
-        FROM ({cards.published(where)}) c CROSS JOIN LATERAL (
+        FROM ({cards.published(where)} OFFSET 0) c CROSS JOIN LATERAL (
             SELECT c.id, c.name, c.short_name, c.category, c.kinds, c.town, c.address, c.summary,
                 to_char(
                     c.next_free_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
@@ -51,30 +57,60 @@ def computed(where: str) -> str:
     """  # noqa: S608  # constants
 
 
-def shown(columns: str, where: str) -> str:
-    """Return common table expressions, the last of which, `shown`, is the sites of a map.
+class Reading(NamedTuple):
+    """Two statements for one question: by the cards alone, and whatever the cards are worth.
+
+    The first column of `short` tells whether its answer may be believed.
+    """
+
+    short: TextClause
+    whole: TextClause
+
+
+# NOT IN, for its table is hashed once: however many notes there are, each is looked at once.
+_GOOD = """
+    (c.good_from <= :now AND :now < c.good_until
+        AND c.site_id NOT IN (SELECT n.site_id FROM site_card_stale n))
+"""
+
+
+def reading(columns: str, *, where: str, near: str, answer: str) -> Reading:
+    """Return the statements that answer a question about the sites in a part of the world.
 
     Args:
         columns: of `SiteCard`, joined by commas; `site_id` is there anyway.
         where: a condition with `{row}` for either `site_card` or `site`, and `{id}` for its key;
             it may use what both tables have by the same name.
+        near: the part of `where` about `{row}.location`.
+        answer: selects one row `FROM shown`, which has these columns and `good`; its first column
+            is `{clean}`, an aggregate over the rows of `shown` that matter.
     """
     of_card, of_site = where.format(row="c", id="c.site_id"), where.format(row="s", id="s.id")
-    wrong = "SELECT site_id FROM noted UNION SELECT site_id FROM held WHERE NOT good"
-    live = computed(f"s.id = ANY(ARRAY({wrong})) AND {of_site}")
-    return f"""
-        noted AS (SELECT DISTINCT site_id FROM site_card_stale),
-        held AS MATERIALIZED (
-            SELECT c.site_id, {columns},
-                c.good_from <= :now AND :now < c.good_until
-                AND c.site_id NOT IN (SELECT site_id FROM noted) AS good
-            FROM site_card c WHERE {of_card}
-        ),
-        shown AS (
-            SELECT site_id, {columns} FROM held WHERE good
-            UNION ALL SELECT site_id, {columns} FROM ({live}) l
-        )
+    live = computed(
+        f"{of_site} AND NOT EXISTS (SELECT FROM site_card c WHERE c.site_id = s.id AND {_GOOD})"
+    )
+    by_cards = f"SELECT c.site_id, {columns}, {_GOOD} AS good FROM site_card c WHERE {of_card}"  # noqa: S608
+    by_all = f"""
+        SELECT c.site_id, {columns}, TRUE AS good FROM site_card c WHERE {of_card} AND {_GOOD}
+        UNION ALL SELECT site_id, {columns}, TRUE FROM ({live}) l
     """  # noqa: S608  # constants
+    # Of a site that has no card here yet, or had it elsewhere, the note knows where it is now.
+    clean = (
+        "coalesce(bool_and(good), TRUE) AND NOT EXISTS"
+        f" (SELECT FROM site_card_stale n WHERE {near.format(row='n')})"
+    )
+    return Reading(
+        text(f"WITH shown AS ({by_cards}) {answer.replace('{clean}', clean)}"),
+        text(f"WITH shown AS ({by_all}) {answer.replace('{clean}', 'TRUE')}"),
+    )
+
+
+def read(reader: Reader, question: Reading, facts: Facts) -> tuple[Any, ...]:
+    """Return the answer to a question, without the first column."""
+    clean, *answer = reader.row(question.short, facts)
+    if not clean:
+        _, *answer = reader.row(question.whole, facts)
+    return tuple(answer)
 
 
 # The notes go and the cards come in one statement, so of one snapshot: a note that arrives while it

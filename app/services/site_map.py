@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 from app.models import Category, Crs
 from app.reader import Reader
 from app.services import cards, coordinates, site_cards
 from app.services.coordinates import Place
+from app.services.site_cards import Reading
 
 
 class Box(NamedTuple):
@@ -37,28 +38,30 @@ IN_BOX = """
     {row}.location && ST_MakeEnvelope(
         CAST(:west AS float8), CAST(:south AS float8), CAST(:east AS float8),
         CAST(:north AS float8), 4326
-    ) AND {row}.category = ANY(CAST(:categories AS text[]))
+    )
 """
+OF_CATEGORY = "{row}.category = ANY(CAST(:categories AS text[]))"
 
 
-def _layer(columns: str, answer: str) -> TextClause:
-    """Return a statement over the first `:limit` sites of a window.
+def _layer(columns: str, body: str) -> Reading:
+    """Return the question for the first `:limit` sites of a window.
 
     One row more than asked for tells whether the layer was cut.
     """
-    return text(f"""
-        WITH {site_cards.shown(columns, IN_BOX)}
-        SELECT
-            format(
-                '%s-%s-%s', count(*), count(*) FILTER (WHERE n <= CAST(:limit AS integer)),
-                to_hex(bit_xor(digest) FILTER (WHERE n <= CAST(:limit AS integer)))
-            ) AS tag
-            {answer}
-        FROM (
-            SELECT *, row_number() OVER (ORDER BY site_id) AS n
-            FROM (SELECT * FROM shown ORDER BY site_id LIMIT CAST(:limit AS integer) + 1) a
-        ) f
-    """)  # noqa: S608  # constants of this file
+    return site_cards.reading(
+        columns,
+        where=f"{IN_BOX} AND {OF_CATEGORY}",
+        near=IN_BOX,
+        answer=f"""
+            SELECT {{clean}}, count(*) || '-'
+                || coalesce(to_hex(bit_xor(digest) FILTER (WHERE n <= :limit)), '')
+                {body}
+            FROM (
+                SELECT *, row_number() OVER (ORDER BY site_id) AS n
+                FROM (SELECT * FROM shown ORDER BY site_id LIMIT CAST(:limit AS integer) + 1) a
+            ) f
+        """,  # noqa: S608  # constants of this file
+    )
 
 
 LAYER_TAG = _layer("digest", "")
@@ -66,13 +69,10 @@ LAYER = _layer(
     "digest, feature",
     """, convert_to(
         '{"type":"FeatureCollection","crs_label":"wgs84","truncated":'
-        || CASE WHEN count(*) > CAST(:limit AS integer) THEN 'true' ELSE 'false' END
-        || ',"features":['
-        || coalesce(
-            string_agg(feature, ',' ORDER BY site_id) FILTER (WHERE n <= CAST(:limit AS integer)),
-            ''
-        ) || ']}', 'UTF8'
-    ) AS body""",
+        || (count(*) > :limit) || ',"features":['
+        || coalesce(string_agg(feature, ',' ORDER BY n) FILTER (WHERE n <= :limit), '') || ']}',
+        'UTF8'
+    )""",
 )
 
 _TOWNS = text("""
@@ -119,7 +119,7 @@ def in_wgs84(box: Box, crs: Crs) -> Box:
 
 def tag(reader: Reader, *, window: Window, now: datetime) -> str:
     """Return what changes exactly when the answer of `features` does, for much less work."""
-    [made] = reader.row(LAYER_TAG, window.facts(now))
+    [made] = site_cards.read(reader, LAYER_TAG, window.facts(now))
     return str(made)
 
 
@@ -134,7 +134,7 @@ def features(reader: Reader, *, window: Window, now: datetime) -> tuple[str, byt
     Returns:
         The `tag`, and the collection.
     """
-    made, body = reader.row(LAYER, window.facts(now))
+    made, body = site_cards.read(reader, LAYER, window.facts(now))
     if window.crs is Crs.WGS84:
         return made, body
     return made, coordinates.collection_in(window.crs, body.decode()).encode()

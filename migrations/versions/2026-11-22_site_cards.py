@@ -12,7 +12,7 @@ down_revision = "6576b8dffb1d"
 FUNCTIONS = {
     "site_card_note_site": """
 BEGIN
-    INSERT INTO site_card_stale (site_id) VALUES (coalesce(NEW.id, OLD.id));
+    INSERT INTO site_card_stale (site_id, location) VALUES (coalesce(NEW.id, OLD.id), NEW.location);
     RETURN NULL;
 END
 """,
@@ -132,20 +132,39 @@ def upgrade() -> None:
         "site_card_location_idx", "site_card", ["location"], unique=False, postgresql_using="gist"
     )
     op.create_index("site_card_good_until_idx", "site_card", ["good_until"], unique=False)
-    op.create_table(
+    op.create_geospatial_table(
         "site_card_stale",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "location",
+            Geometry(
+                geometry_type="POINT",
+                srid=4326,
+                dimension=2,
+                spatial_index=False,
+                from_text="ST_GeomFromEWKT",
+                name="geometry",
+            ),
+            nullable=True,
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("site_card_stale_pkey")),
     )
     op.create_index("site_card_stale_site_id_idx", "site_card_stale", ["site_id"], unique=False)
+    op.create_index(
+        "site_card_stale_location_idx",
+        "site_card_stale",
+        ["location"],
+        unique=False,
+        postgresql_using="gist",
+    )
     for name, body in FUNCTIONS.items():
         op.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
     for triggers in TRIGGERS.values():
         for name, what in triggers.items():
             op.execute(f"CREATE TRIGGER {name} {what}")
     # Sites that were there before have no card yet.
-    op.execute("INSERT INTO site_card_stale (site_id) SELECT id FROM site")
+    op.execute("INSERT INTO site_card_stale (site_id, location) SELECT id, location FROM site")
 
 
 def downgrade() -> None:
@@ -155,8 +174,11 @@ def downgrade() -> None:
             op.execute(f"DROP TRIGGER {name} ON {table}")
     for name in FUNCTIONS:
         op.execute(f"DROP FUNCTION {name}()")
+    op.drop_index(
+        "site_card_stale_location_idx", table_name="site_card_stale", postgresql_using="gist"
+    )
     op.drop_index("site_card_stale_site_id_idx", table_name="site_card_stale")
-    op.drop_table("site_card_stale")
+    op.drop_geospatial_table("site_card_stale")
     op.drop_index("site_card_good_until_idx", table_name="site_card")
     op.drop_index("site_card_location_idx", table_name="site_card", postgresql_using="gist")
     op.drop_geospatial_table("site_card")
