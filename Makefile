@@ -16,7 +16,7 @@ export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.data/tmp
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup run jobs web test check format migrate openapi contract lock clean
+.PHONY: help setup run jobs web test check format migrate openapi contract bench lock clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -59,6 +59,10 @@ openapi: setup ## write openapi/openapi.json
 contract: ## fuzz the API against its contract, on a server with seeded ids
 	$(SETUP) test
 	CONTRACT_EXAMPLES=100 exec $(HOLD) $(RUN) -m pytest tests/test_contract.py $(ARGS)
+
+bench: ## measure (SIZE=district or country, ONLY=P1,P7): see bench/README.md
+	$(SETUP) bench
+	exec $(RUN) -m bench --size $(or $(SIZE),district) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 lock: ## lock the Python packages anew (UPGRADE=1: to the newest)
 	$(SETUP) lock

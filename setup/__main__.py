@@ -1,29 +1,36 @@
-"""`python3 -m setup run|test|check|pages|lock|clean`, and `python3 -m setup npm ...`."""
+"""`python3 -m setup run|test|check|pages|bench|lock|clean`, and `python3 -m setup npm ...`."""
 
 import shutil
 import sys
 
 from app import machine, postgis, postgres
 from app.machine import CHECKOUT, Refusal, say
-from setup import browser, environment, pages
+from setup import bench, browser, environment, fonts, pages
 
 MADE = (
     *(".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".schemathesis"),
     *(".import_linter_cache", "app/static", "web/node_modules", "web/dist", "test-results"),
+    *(".data/photos", ".data/font"),
 )
 
 
 def to_run() -> None:
     """Set up what serving needs."""
     environment.install("run")
-    _database_and_pages()
+    _what_python_lacks()
 
 
 def to_test() -> None:
     """Set up what the tests need."""
     environment.install("dev")
-    _database_and_pages()
+    _what_python_lacks()
     browser.get()
+
+
+def to_bench() -> None:
+    """Set up what measuring needs."""
+    to_run()
+    bench.get()
 
 
 def to_lock() -> None:
@@ -48,8 +55,9 @@ def clean() -> None:
     say("removed what was made here; installed system packages stay")
 
 
-def _database_and_pages() -> None:
+def _what_python_lacks() -> None:
     postgis.check()
+    fonts.get()
     pages.build()
 
 
@@ -58,6 +66,7 @@ TARGETS = {
     "test": to_test,
     "check": lambda: environment.install("dev"),
     "pages": to_see,
+    "bench": to_bench,
     "lock": to_lock,
     "clean": clean,
 }

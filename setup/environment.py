@@ -36,8 +36,12 @@ def install(which: str) -> None:
     once(VENV / which, keys[which], sync)
 
 
-def uv(*arguments: str | Path) -> None:
+def uv(*arguments: str | Path, python: Path = PYTHON) -> None:
     """Run `uv pip`, with the index that pip was told to use, for uv does not read pip's settings.
+
+    Args:
+        arguments: the command of `uv pip`, and what follows it.
+        python: whose packages it is about.
 
     Raises:
         Refusal: It failed.
@@ -49,12 +53,12 @@ def uv(*arguments: str | Path) -> None:
         if index := os.environ.get("PIP_INDEX_URL") or told:
             env["UV_DEFAULT_INDEX"] = index
     command, *rest = arguments
-    fetch("The Python packages", [UV, "pip", command, "-q", "--python", PYTHON, *rest], env=env)
+    fetch("The Python packages", [UV, "pip", command, "-q", "--python", python, *rest], env=env)
 
 
 def lock() -> None:
     """Lock every version and hash anew; keep what the old lock files say where it still fits."""
-    for name in ("uv", "build", "run", "dev", "node"):
+    for name in ("uv", "build", "run", "dev", "node", "bench"):
         say(f"locking requirements/{name}.in")
         target = LOCKS / f"{name}.txt"
         options = [*COMPILE, "--no-emit-index-url", "--no-header"]
