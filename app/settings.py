@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
 
 import limits
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.machine import Refusal
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     public_url: Origin | None = Field(
         default=None, description="where people find the pages; without it, where they asked"
     )
-    font: Path | None = Field(
+    font: FilePath | None = Field(
         default=None, description="file of a Chinese font; without it, one the machine has"
     )
     photo_folder: Path | None = Field(

@@ -17,6 +17,7 @@ whose grant has ended:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -139,6 +140,23 @@ def new_site(ground: Ground) -> dict[str, Any]:
     }
 
 
+def weekly(_: Ground) -> dict[str, Any]:
+    hours = [{"starts": "06:00", "ends": "07:00"}]
+    return {"weekdays": [1], "hours": hours, "valid_from": "2026-12-01"}
+
+
+def spell(hours: int) -> dict[str, Any]:
+    begin = datetime(2026, 12, 5, 16, tzinfo=UTC)
+    return {
+        "starts_at": begin.isoformat(),
+        "ends_at": (begin + timedelta(hours=hours)).isoformat(),
+    }
+
+
+def menu_item(_: Ground) -> dict[str, Any]:
+    return {"kind": "visit", "name": "参观", "minutes": 30, "people_limit": 30}
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -201,13 +219,21 @@ RULES: dict[str, Rule] = {
     "listDays": Rule(PUBLIC, query={"from": "2026-11-01", "to": "2026-11-30"}),
     "getConfig": Rule(PUBLIC),
     "getSiteLayer": Rule(PUBLIC),
+    "getClusterLayer": Rule(PUBLIC, query={"zoom": "10"}),
+    "getTile": Rule(PUBLIC),
     "getBoundary": Rule(PUBLIC),
     "listTowns": Rule(PUBLIC),
     "listSites": Rule(PUBLIC),
+    "findAvailability": Rule(
+        PUBLIC,
+        query={"near": "117.97,36.64", "from": "2026-12-02", "to": "2026-12-02", "people": "5"},
+    ),
     "getSite": Rule(PUBLIC),
     "listSessions": Rule(PUBLIC),
     "getNavigation": Rule(PUBLIC),
     "getPhoto": Rule(PUBLIC),
+    "getPoster": Rule(PUBLIC),
+    "getQr": Rule(PUBLIC),
     "addPhoto": Rule(
         ROW, may="sd", sees="ta", files=lambda _: {"file": ("a.png", a_picture("PNG"))}
     ),
@@ -242,6 +268,37 @@ RULES: dict[str, Rule] = {
     "listLocationReports": Rule(ROW, may="stda"),
     "acceptLocationReport": Rule(ROW, may="sd", sees="ta", headers={"If-Match": "1"}),
     "dismissLocationReport": Rule(ROW, may="sd", sees="ta"),
+    # halls, hours, menu
+    "listVenues": Rule(PUBLIC),
+    "createVenue": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: {"name": "新厅", "people_limit": 9}
+    ),
+    "changeVenue": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: {"name": "改名"}, headers={"If-Match": "1"}
+    ),
+    "listOpeningRules": Rule(PUBLIC),
+    "createOpeningRules": Rule(ROW, may="sd", sees="ta", json=weekly),
+    "changeOpeningRule": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: {"ends": "20:30"}, headers={"If-Match": "1"}
+    ),
+    "deleteOpeningRule": Rule(ROW, may="sd", sees="ta"),
+    "createSession": Rule(ROW, may="sd", sees="ta", json=lambda _: spell(2)),
+    "deleteSession": Rule(ROW, may="sd", sees="ta"),
+    "listClosures": Rule(PUBLIC),
+    "createClosure": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: spell(24) | {"reason": "检修", "notify": True}
+    ),
+    "deleteClosure": Rule(ROW, may="sd", sees="ta"),
+    "listProgrammes": Rule(PUBLIC),
+    "createProgramme": Rule(ROW, may="sd", sees="ta", json=menu_item),
+    "changeProgramme": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: {"name": "改名"}, headers={"If-Match": "1"}
+    ),
+    "listGuides": Rule(ROW, may="stda"),
+    "createGuide": Rule(ROW, may="sd", sees="ta", json=lambda _: {"name": "新讲解"}),
+    "changeGuide": Rule(
+        ROW, may="sd", sees="ta", json=lambda _: {"active": False}, headers={"If-Match": "1"}
+    ),
     # bookings
     "createBooking": Rule(ROW, may="o", sees="mtdaxz", everywhere="xz", json=order),
     "listBookings": Rule(SIGNED_IN),

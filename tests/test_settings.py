@@ -31,6 +31,7 @@ UNFIT: dict[str, tuple[dict[str, str | None], str]] = {
         "APP_DATABASE_URL",
     ),
     "nowhere to keep photos": ({"APP_PHOTO_FOLDER": None}, "APP_PHOTO_FOLDER"),
+    "a font that is not there": ({"APP_FONT": "/nowhere/canary.ttf"}, "APP_FONT"),
     "a public address with a path": ({"APP_PUBLIC_URL": "https://a.cn/map"}, "APP_PUBLIC_URL"),
     "every origin": ({"APP_CORS_ORIGINS": "*"}, "APP_CORS_ORIGINS"),
     "every origin among others": ({"APP_CORS_ORIGINS": "https://a.cn,*"}, "APP_CORS_ORIGINS"),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.datastructures import UploadFile
 
-from app.api.caching import NOT_MODIFIED, IfNoneMatch
+from app.api.caching import NOT_MODIFIED, IfNoneMatch, has, not_modified, tagged
 from app.api.deps import ActorDep, SessionDep, VersionDep
 from app.api.headers import A_YEAR
 from app.api.once import OnceDep
@@ -222,11 +222,11 @@ def get_photo(
 ) -> Response:
     """Answer it to everybody who knows its address; it never changes."""
     kept = FOR_GOOD if photos.is_public(session, digest=digest) else NOT_YET
-    headers = {"ETag": f'"{digest[:32]}-{size}"', "Cache-Control": kept}
-    if if_none_match and headers["ETag"] in if_none_match:
-        return Response(status_code=304, headers=headers)
+    tag = f"{digest[:32]}-{size}"
+    if has(if_none_match, tag):
+        return not_modified(tag, cache_control=kept)
     content = photos.stored(storage, digest=digest, small=size is Size.THUMB)
-    return Response(content, headers=headers, media_type=WEBP)
+    return tagged(content, tag=tag, cache_control=kept, media_type=WEBP)
 
 
 def shown(photo: SitePhoto) -> PhotoPublic:

@@ -6,6 +6,8 @@ beside them, and nothing that only looks like a picture.
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -83,16 +85,27 @@ def read(data: bytes) -> Picture:
         PhotoTooLarge: it has too many pixels.
         Unavailable: too many pictures are waiting.
     """
-    if not _turn.acquire(timeout=PATIENCE):
-        raise Unavailable
-    try:
+    with one_at_a_time(_turn):
         picture = _decoded(data)
         full = _webp(picture)
         width, height = picture.size
         picture.thumbnail((THUMB, THUMB))
         return Picture(sha256(full).hexdigest(), width, height, full, _webp(picture))
+
+
+@contextmanager
+def one_at_a_time(turn: Lock) -> Iterator[None]:
+    """Wait for the turn, but not for ever.
+
+    Raises:
+        Unavailable: too many pictures are waiting.
+    """
+    if not turn.acquire(timeout=PATIENCE):
+        raise Unavailable
+    try:
+        yield
     finally:
-        _turn.release()
+        turn.release()
 
 
 def _decoded(data: bytes) -> Image.Image:
