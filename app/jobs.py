@@ -6,7 +6,7 @@ and a day's work with its (job, period) in `job_run`, in the transaction that do
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -30,14 +30,19 @@ from app.services import (
     notifications,
     one_time_codes,
     overdue,
+    photos,
     policies,
     rates,
     sessions,
+    site_cards,
+    site_words,
     throttles,
     tokens,
+    unmet_searches,
 )
 from app.services.calendar import local_date
 from app.settings import load
+from app.storage import storage_of
 
 log = structlog.get_logger()
 
@@ -99,6 +104,14 @@ def _whenever(work: Work, _: Job, engine: Engine, now: Now) -> int:
         return work(session, now())
 
 
+def _drained(work: Work, job: Job, engine: Engine, now: Now) -> int:
+    """Do the work piece by piece, each in a transaction of its own, until there is none."""
+    touched = 0
+    while done := _whenever(work, job, engine, now):
+        touched += done
+    return touched
+
+
 def _daily(work: Work, job: Job, engine: Engine, now: Now) -> int:
     """Do the work once a day here, whichever process comes first; a failed one may try again."""
     instant = now()
@@ -128,16 +141,23 @@ def _claim(session: Session, job: Job, period: date, now: datetime) -> bool:
 
 
 def _sessions(session: Session, now: datetime) -> int:
-    return sessions.make_ahead(session, now=now, days=policies.longest_horizon(session, now=now))
+    days = policies.longest_horizon(session, now=now)
+    return sessions.catch_up(session, until=local_date(now) + timedelta(days=days), now=now)
+
+
+def _photos(session: Session, now: datetime) -> int:
+    return photos.clear_dropped(session, now, storage=storage_of(load()))
 
 
 JOBS = (
-    Job("make-sessions-ahead", 600, partial(_daily, _sessions)),
+    Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claims.draft_last_month)),
     Job("answer-overdue", 20, partial(_rows, overdue.unanswered)),
     Job("mark-no-shows", 60, partial(_rows, overdue.missed)),
     Job("close-finished", 60, partial(_rows, overdue.finished)),
     Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
+    Job("clear-photos", 60, partial(_whenever, _photos)),
+    Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),
     Job("forget-audit", 3600, partial(_whenever, audit.forget_old)),
     Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
     Job("forget-counts", 3600, partial(_whenever, rates.forget_old)),
@@ -145,6 +165,9 @@ JOBS = (
     Job("forget-codes", 3600, partial(_whenever, one_time_codes.forget_expired)),
     Job("forget-failures", 3600, partial(_whenever, throttles.forget_old)),
     Job("forget-sign-ins", 3600, partial(_whenever, identities.forget_expired)),
+    Job("forget-searches", 3600, partial(_whenever, unmet_searches.forget_old)),
+    # The last, for what the others change may be on a card.
+    Job("refresh-cards", 2, partial(_drained, site_cards.refresh)),
 )
 
 

@@ -164,6 +164,7 @@ def test_with_nothing_due_the_rows_stay_as_they_are(
         slot = make_session(setup, world.venue, starts_at=IN_A_WEEK + day * DAY)
         reach(setup, world, slot)
     run(own_engine, "deliver-messages", IN_A_WEEK + 4 * DAY)
+    run(own_engine, "refresh-cards", NOW)
     before = picture(own_engine)
     for name in set(NAMES) - {"make-sessions-ahead", "draft-claims"}:
         assert run(own_engine, name, NOW) == 0

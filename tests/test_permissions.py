@@ -16,7 +16,7 @@ from app.api import deps
 from app.db import create_engine
 from app.main import create_app
 from app.models import Notification, Role
-from app.services import accounts, organisations, tokens
+from app.services import accounts, guides, organisations, tokens
 from app.services.access import Actor
 from app.settings import Env, Settings
 from tests.conftest import NOW, database, plain
@@ -36,6 +36,7 @@ from tests.makers import (
     signed_in,
 )
 from tests.permissions import LETTERS, PUBLIC, ROLE, ROW, RULES, SIGNED_IN, Ground, Rule
+from tests.services.grounds import EVENING, close, hours
 
 DAY = timedelta(days=1)
 PASSWORD = "correct-Horse-7-battery"  # noqa: S105
@@ -104,23 +105,31 @@ def settle(session: Session, canary: str) -> District:
     message = session.exec(select(Notification.id)).first()
     mark(session, world.district.id.hex, canary)
     photo = make_photo(session, world)
+    rule = hours(session, world.venue, [1], EVENING)[0]
+    shut = close(session, world.site.id)
+    guide = guides.add(session, site_id=world.site.id, name=canary)
     ids = {
         "booking_id": booking.id,
         "claim_id": claim.id,
+        "closure_id": shut.id,
         "digest": photo.digest,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
+        "guide_id": guide.id,
         "notification_id": message,
         "organisation_id": world.branch.id,
         "photo_id": photo.id,
         "programme_id": world.programme.id,
         "registration_id": make_registration(session, world.town, name=canary),
         "report_id": make_location_report(session, world.site, note=canary),
+        "rule_id": rule.id,
         "session_id": later.id,
         "site_id": world.site.id,
         "slug": "session-full",
         "town_id": world.town.id,
         "user_id": guest.id,
+        "venue_id": world.venue.id,
+        **dict.fromkeys("xyz", 0),
     }
     secrets = {"phone": phone, "password": PASSWORD, "refresh_token": pair.refresh_token}
     told = {name: str(value) for name, value in ids.items()}

@@ -27,6 +27,13 @@ router = APIRouter(prefix="/map", tags=["map"])
 MOST_FEATURES = 1000
 SOON = "public, max-age=15"
 CrsDep = Annotated[Crs, Query(description="CRS of the answer and of `bbox`")]
+BboxDep = Annotated[
+    str | None,
+    Query(
+        max_length=geo.MOST_LETTERS,
+        description="minx,miny,maxx,maxy (west, south, east, north), degrees, in `crs`",
+    ),
+]
 
 
 class PointGeometry(BaseModel):
@@ -149,13 +156,7 @@ class Towns(BaseModel):
 def get_site_layer(
     reader: ReaderDep,
     now: NowDep,
-    bbox: Annotated[
-        str | None,
-        Query(
-            max_length=geo.MOST_LETTERS,
-            description="minx,miny,maxx,maxy (west, south, east, north), degrees, in `crs`",
-        ),
-    ] = None,
+    bbox: BboxDep = None,
     category: Category | None = None,
     crs: CrsDep = Crs.WGS84,
     limit: Annotated[int, Query(ge=1, le=MOST_FEATURES)] = MOST_FEATURES,

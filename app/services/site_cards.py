@@ -179,7 +179,7 @@ WRONG = f"""
 """Sites whose card readers would believe at `:now` though it is wrong; there should be none."""
 
 
-def refresh(session: Session, *, now: datetime) -> int:
+def refresh(session: Session, now: datetime) -> int:
     """Make up to `BATCH` cards anew that are noted or too old, and return how many were looked at.
 
     Whoever comes while another does it returns 0: a card must not be written by two statements of

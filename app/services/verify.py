@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app.models import HOLDING
+from app.services import site_cards, site_words
 
 PATIENCE = timedelta(minutes=15)
 """How long a message that is due may wait before it counts as lost."""
@@ -36,6 +37,14 @@ CHECKS: dict[str, str] = {
             GROUP BY booking_id) t ON t.booking_id = b.id
         WHERE (t.starts_at, t.ends_at, t.lasting, t.venues)
             IS DISTINCT FROM (b.starts_at, b.ends_at, b.ends_at - b.starts_at, 1)""",
+    "a guided booking has no guide for its time, or another has one": """
+        SELECT b.id FROM booking b LEFT JOIN guide_duty d ON d.booking_id = b.id
+        LEFT JOIN guide g ON g.id = d.guide_id
+        WHERE (d.starts_at, d.ends_at, g.site_id) IS DISTINCT FROM (
+            SELECT b.starts_at, b.ends_at, b.site_id
+            WHERE b.status = ANY(:holding) AND EXISTS (
+                SELECT FROM booking_programme o JOIN programme p ON p.id = o.programme_id
+                WHERE o.booking_id = b.id AND p.needs_guide))""",
     "a booking's events are not a path to its status": """
         SELECT b.id FROM booking b LEFT JOIN (
             SELECT booking_id, count(*) AS steps, max(version) AS last,
@@ -102,6 +111,7 @@ CHECKS: dict[str, str] = {
         SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
         LEFT JOIN claim_line l ON l.booking_id = b.id
         WHERE s.committed_fen > 0 AND b.starts_at < :unclaimed AND l.booking_id IS NULL""",
+    "a site is found by words that are not its own": site_words.OUTDATED,
     "an organisation does not hang where its parent is": """
         SELECT o.id FROM organisation o LEFT JOIN organisation p ON p.id = o.parent_id
         WHERE o.path IS DISTINCT FROM
@@ -125,6 +135,7 @@ CHECKS: dict[str, str] = {
                coalesce(e.events, 0), coalesce(e.head, c.forgotten_hash))
             IS DISTINCT FROM
             (c.forgotten + 1, c.last_number, c.last_number - c.forgotten, c.last_hash)""",
+    "a site's card is believed and wrong": site_cards.WRONG,
     "a message that is due was not delivered": """
         SELECT id FROM notification WHERE delivered_at IS NULL AND due_at < :late""",
 }
@@ -141,6 +152,7 @@ def violations(session: Session, *, now: datetime) -> Iterator[str]:
         "late": now - PATIENCE,
         "unclaimed": now - CLAIMED_WITHIN,
         "holding": list(HOLDING),
+        "now": now,
     }
     for name, sql in CHECKS.items():
         wanted = text(sql)
