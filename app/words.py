@@ -8,7 +8,7 @@ answers it. Of two neighbours `太河` the grams are `太河`, `tai he`, `-th`, 
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache
 from heapq import nsmallest
 from itertools import islice, pairwise, product
@@ -24,6 +24,10 @@ SHORTEST_GUESS = 3
 """Two characters, one of them wrong, could mean anything; so could three initials."""
 MOST_INITIALS = 10
 """More letters than these are no initials."""
+
+
+Way = Sequence[str]
+"""Terms of an expression that all have to be there; of several ways one has to."""
 
 
 class Syllable(NamedTuple):
@@ -110,39 +114,55 @@ def _pairs(text: Sequence[str]) -> list[str]:
     return [f"{a}{b}" for a, b in pairwise(text)]
 
 
-def spelt(typed: str, mark: str = "") -> str:
-    """Return the expression for texts with these characters, in any order of the pairs.
+def spelt(typed: str, mark: str = "") -> list[Way]:
+    """Return the way to find texts with these characters.
 
     Args:
         typed: plain, not empty.
         mark: `+` for the grams of `further`.
     """
-    return _all(f"{mark}{gram}" for gram in _pairs(typed) or typed)
+    return [_terms(f"{mark}{gram}" for gram in _pairs(typed) or typed)]
 
 
-def sounding(typed: str, *, first: bool = False) -> str:
-    """Return the expression for names that sound like what was typed; maybe empty.
+def sounding(typed: str, *, first: bool = False) -> list[Way]:
+    """Return ways to find names that sound like what was typed.
 
     Args:
         typed: plain; characters, syllables, the beginnings of syllables, or a mixture.
-        first: only names that begin so.
+        first: only names that begin so, as far as it begins with a whole syllable.
     """
-    ways = (_all_sounds(way, first=first) for way in _ways(typed))
-    return _any(way for way in ways if way)
+    ways = _readings_of(typed)
+    return [_sounds(way, first=first) for way in ways if way[0].whole or not first]
 
 
-def nearly(typed: str) -> str:
-    """Return the expression for names that differ from what was typed by one slip; maybe empty.
+def nearly(typed: str) -> list[Way]:
+    """Return ways to find names that differ from what was typed by one slip.
 
     A slip is a wrong, missing or needless character, or two that changed places; the same of
     initials.
     """
     if len(typed) < SHORTEST_GUESS:
-        return ""
+        return []
     mark = "" if any(map(_is_read, typed)) else "-"
     if mark and not SHORTEST_GUESS < len(typed) <= MOST_INITIALS:
-        return ""
-    return _any(filter(None, (_all(_rest(way, mark)) for way in _slips(typed))))
+        return []
+    return [way for slip in _slips(typed) if (way := _terms(_rest(slip, mark)))]
+
+
+def written(*choices: Sequence[Way]) -> str:
+    """Return the expression, a `tsquery`, for texts that one way of each choice finds."""
+    each = [" | ".join(f"({' & '.join(way)})" for way in ways) for ways in choices]
+    return " & ".join(f"({one})" for one in each) if all(each) else ""
+
+
+def grams_of(*choices: Sequence[Way]) -> set[str]:
+    """Return the grams that are asked for."""
+    return {_gram(term) for ways in choices for way in ways for term in way}
+
+
+def is_common(ways: Sequence[Way], common: Set[str]) -> bool:
+    """Tell whether one of the ways asks for nothing but common grams."""
+    return any(all(_gram(term) in common for term in way) for way in ways)
 
 
 def _is_read(letter: str) -> bool:
@@ -171,7 +191,7 @@ def _slips(typed: str) -> Iterator[str]:
             yield before + after[0] + here + after[1:]
 
 
-def _ways(typed: str) -> Iterator[list[Syllable]]:
+def _readings_of(typed: str) -> Iterator[list[Syllable]]:
     """Yield likely ways to read what was typed."""
     parts: list[list[list[Syllable]]] = []
     for run in _runs(typed):
@@ -218,36 +238,32 @@ def _piece(letters: str) -> Iterator[tuple[int, Syllable]]:
         yield 5, Syllable(letters, whole=False)
 
 
-def _all_sounds(way: Sequence[Syllable], *, first: bool) -> str:
-    """Return the expression for one reading of what was typed."""
-    head = [_quoted(f"^{way[0].letters}", open_=not way[0].whole or len(way) == 1)] if first else []
+def _sounds(way: Sequence[Syllable], *, first: bool) -> Way:
+    """Return the terms for one reading of what was typed."""
+    head = [_term(f"^{way[0].letters}", open_=len(way) == 1)] if first else []
     if len(way) == 1:
-        return _joined(head or [_quoted(f".{way[0].letters}", open_=True)], " & ")
+        return head or [_term(f".{way[0].letters}", open_=True)]
     last = len(way) - 2
     pairs = [
-        _quoted(f"{a.letters} {b.letters}", open_=not b.whole or n == last)
+        _term(f"{a.letters} {b.letters}", open_=not b.whole or n == last)
         for n, (a, b) in enumerate(pairwise(way))
         if a.whole
     ]
-    firsts = "".join(syllable.letters[0] for syllable in way)
     if len(pairs) == len(way) - 1:
-        return _joined([*head, *pairs], " & ")
-    threes = [_quoted(f"-{firsts[n : n + 3]}") for n in range(len(firsts) - 2)]
-    return _joined([*head, *pairs, *(threes or [_quoted(f"-{firsts}")])], " & ")
+        return [*head, *pairs]
+    firsts = "".join(syllable.letters[0] for syllable in way)
+    threes = [_term(f"-{firsts[n : n + 3]}") for n in range(len(firsts) - 2)]
+    return [*head, *pairs, *(threes or [_term(f"-{firsts}")])]
 
 
-def _quoted(gram: str, *, open_: bool = False) -> str:
+def _terms(found: Iterable[str]) -> Way:
+    return list(dict.fromkeys(map(_term, found)))
+
+
+def _term(gram: str, *, open_: bool = False) -> str:
     # Grams are letters, digits and the marks above: nothing in them ends the quotation.
     return f"'{gram}':*" if open_ else f"'{gram}'"
 
 
-def _joined(terms: Iterable[str], by: str) -> str:
-    return by.join(dict.fromkeys(terms))
-
-
-def _all(found: Iterable[str]) -> str:
-    return _joined(map(_quoted, found), " & ")
-
-
-def _any(ways: Iterable[str]) -> str:
-    return _joined((f"({way})" for way in ways), " | ")
+def _gram(term: str) -> str:
+    return term.split("'")[1]

@@ -13,6 +13,8 @@ from app.models import MOST_LEAD_DAYS, Category
 from app.services import calendar
 from app.services.coordinates import Place
 
+FIRST = UUID(int=0)
+"""Before every id."""
 PHOTOS = "/api/v1/photos"
 """Where pictures are served, by their digests."""
 

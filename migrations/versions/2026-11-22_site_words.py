@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("short_name", sa.String(collation="C"), nullable=False),
         sa.Column("sound", sa.String(collation="C"), nullable=False),
         sa.Column("others", sa.String(), nullable=False),
+        sa.Column("lot", sa.Integer(), nullable=False),
         sa.Column("grams", postgresql.TSVECTOR(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -27,6 +28,7 @@ def upgrade() -> None:
     op.create_index("site_words_name_idx", "site_words", ["name"])
     op.create_index("site_words_short_name_idx", "site_words", ["short_name"])
     op.create_index("site_words_sound_site_id_idx", "site_words", ["sound", "site_id"])
+    op.create_index("site_words_lot_site_id_idx", "site_words", ["lot", "site_id"])
     op.create_index("site_words_grams_idx", "site_words", ["grams"], postgresql_using="gin")
     op.create_index(
         "site_words_sound_idx",

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlmodel import Session
 
-from app.models import Category, Crs, OnHoliday, ProgrammeKind, Site, SiteStatus
+from app.models import Crs, OnHoliday, ProgrammeKind, SiteStatus
 from app.services import cards, coordinates, locations, menu, sites
 from app.services.coordinates import from_wgs84
 from app.services.hours import HoursOverlap
@@ -131,26 +131,3 @@ def test_the_detail_has_halls_and_menu_in_their_order(session: Session) -> None:
     assert [item.id for item in found.programmes] == items
     assert other.id not in halls
     assert (found.card.town, found.card.rating, found.card.next_free_at) == ("太河镇", None, None)
-
-
-def page(session: Session, **filters: object) -> list[str]:
-    wanted = {"category": None, "town_id": None, "after": None, "limit": 200} | filters
-    return [card.name for card in cards.page(session, now=NOW, **wanted)]  # type: ignore[arg-type]
-
-
-def test_pages_follow_one_another(session: Session) -> None:
-    made: list[Site] = [open_site(session) for _ in range(3)]
-    draft_site(session)
-    names = [site.name for site in made]
-    assert page(session)[-3:] == names
-    assert page(session, after=made[0].id, limit=1) == [names[1]]
-    assert page(session, after=made[2].id) == []
-
-
-def test_lists_are_filtered(session: Session) -> None:
-    town = plant_town(session)
-    urban = open_site(session, town=town, category=Category.URBAN)
-    rural = open_site(session, town=town)
-    open_site(session, category=Category.URBAN)
-    assert page(session, town_id=town.id) == [urban.name, rural.name]
-    assert page(session, town_id=town.id, category=Category.URBAN) == [urban.name]
