@@ -83,7 +83,7 @@ class Navigation(BaseModel):
 
 
 @router.get(
-    "/{site_id}/navigation",
+    "/{site_id:uuid}/navigation",
     operation_id="getNavigation",
     summary="The way to a site, for every map app",
     responses=problems(sites.SiteNotFound),
@@ -96,19 +96,23 @@ def get_navigation(
         Query(
             alias="from",
             max_length=geo.MOST_LETTERS,
-            description="lon,lat (WGS-84) to start from; else where the app says one is",
+            description="lon,lat to start from; else where the app says one is",
         ),
     ] = None,
+    start_crs: Annotated[
+        Crs, Query(alias="from_crs", description="Of `from`; telephones tell WGS-84")
+    ] = Crs.WGS84,
     mode: navigation.Mode = navigation.Mode.DRIVE,
 ) -> Navigation:
     """Answer links to the gate or car park of a published site."""
     site = sites.published(session, site_id=site_id)
+    begin = geo.read_place("from", start)
     way = navigation.links(
         name=site.name,
         address=site.address,
         to=coordinates.place(site.navigation_point),
         mode=mode,
-        start=geo.read_place("from", start),
+        start=begin and coordinates.to_wgs84(*begin, start_crs),
         region=boundaries.region(session, district_id=site.district_id),
     )
     gcj02 = geo.labelled(way.gcj02, Crs.GCJ02)

@@ -1,5 +1,8 @@
 """Links that open a map app."""
 
+import re
+from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from app.models import Crs
 from app.services.coordinates import Place, from_wgs84
 from app.services.navigation import Mode, Navigation, links
+from tests.services.test_coordinates import metres
 
 TO = Place(117.97, 36.64)
 GCJ02 = "36.640178,117.975817"  # lat,lng
@@ -92,6 +96,150 @@ def test_odd_names_stay_in_their_place() -> None:
     label = found.geo.partition("?q=36.640000,117.970000")[2]
     assert label.count("(") == label.count(")") == 1
     assert unquote(label) == f"({NASTY})"
+
+
+ODD_NAMES = [
+    "红色,基地",
+    "东|西",
+    "东&西=1",
+    "基地(一)（二）",
+    "第 1 号#楼",
+    "100%",
+    "%2C%7C",
+    "'单'\"双\"",
+    "a+b;c/d?e:f@g",
+    "基地😀👨‍👩‍👧",
+    "\\反斜\t杠",
+    NASTY,
+]
+
+
+class Read(NamedTuple):
+    """What an app makes of a link."""
+
+    to: Place
+    name: str | None
+    start: Place | None
+
+
+def lon_lat(text: str) -> Place:
+    lon, lat = text.split(",")
+    return Place(float(lon), float(lat))
+
+
+def lat_lng(text: str) -> Place:
+    lat, lng = text.split(",")
+    return Place(float(lng), float(lat))
+
+
+def read_amap(url: str) -> Read:
+    said = query(url)
+    lon, lat, name = said["to"].split(",", 2)
+    start = lon_lat(said["from"]) if "from" in said else None
+    return Read(Place(float(lon), float(lat)), name, start)
+
+
+def read_baidu(url: str) -> Read:
+    said = query(url)
+    assert said["coord_type"] == "gcj02"
+    found = re.fullmatch(r"latlng:([^|]*)\|name:(.*)", said["destination"], re.DOTALL)
+    assert found
+    begin = re.fullmatch(r"latlng:([^|]*)\|name:.*", said["origin"])
+    return Read(lat_lng(found[1]), found[2], lat_lng(begin[1]) if begin else None)
+
+
+def read_tencent(url: str) -> Read:
+    said = query(url)
+    start = lat_lng(said["fromcoord"]) if "fromcoord" in said else None
+    return Read(lat_lng(said["tocoord"]), said["to"], start)
+
+
+def read_apple(url: str) -> Read:
+    said = query(url)
+    return Read(lat_lng(said["daddr"]), None, lat_lng(said["saddr"]) if "saddr" in said else None)
+
+
+def read_geo(url: str) -> Read:
+    found = re.fullmatch(r"geo:([^?]*)\?q=([^(]*)\(([^()]*)\)", url)
+    assert found
+    assert found[1] == found[2]
+    return Read(lat_lng(found[1]), unquote(found[3]), None)
+
+
+READERS: dict[str, tuple[Callable[[str], Read], Crs]] = {
+    "amap": (read_amap, Crs.GCJ02),
+    "baidu": (read_baidu, Crs.GCJ02),
+    "tencent": (read_tencent, Crs.GCJ02),
+    "apple": (read_apple, Crs.GCJ02),
+    "geo": (read_geo, Crs.WGS84),
+}
+CLOSE = 0.2
+"""Metres: six decimals of a degree."""
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("start", [None, START], ids=["here", "there"])
+@pytest.mark.parametrize("target", READERS)
+def test_what_an_app_reads_is_the_gate_and_the_start(
+    target: str, start: Place | None, mode: Mode
+) -> None:
+    reader, crs = READERS[target]
+    found = reader(way(mode=mode, start=start).links._asdict()[target])
+    assert metres(found.to, from_wgs84(*TO, crs)) < CLOSE
+    if start is None or target == "geo":  # geo: knows no start
+        assert found.start is None
+    else:
+        assert found.start is not None
+        assert metres(found.start, from_wgs84(*start, crs)) < CLOSE
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("target", READERS)
+def test_what_an_app_reads_is_the_name(target: str, name: str) -> None:
+    url = way(name=name).links._asdict()[target]
+    assert url.isascii()
+    assert not re.search(r"[\s|\"<>\\^`{}]", url)
+    found = READERS[target][0](url)
+    assert found.name in {name, None if target == "apple" else name}
+    assert metres(found.to, from_wgs84(*TO, READERS[target][1])) < CLOSE
+
+
+@pytest.mark.parametrize("target", READERS)
+def test_a_wrong_order_or_datum_would_be_noticed(target: str) -> None:
+    """The way a coach gets to the wrong village: 519 m, 902 m, or half the world off."""
+    reader, crs = READERS[target]
+    meant = from_wgs84(*TO, crs)
+    swapped = Place(TO.lat, TO.lon)
+    assert metres(meant, from_wgs84(*swapped, crs)) > 1_000_000
+    offsets = [metres(meant, from_wgs84(*TO, other)) for other in Crs if other is not crs]
+    assert min(offsets) > 500
+    wrong = links(name="基地", address="", to=from_wgs84(*TO, Crs.BD09)).links._asdict()[target]
+    assert metres(reader(wrong).to, meant) > 500
+
+
+def test_the_shifts_are_those_of_zichuan() -> None:
+    found = way()
+    assert metres(found.wgs84, found.gcj02) == pytest.approx(519, abs=1)
+    assert metres(found.gcj02, found.bd09) == pytest.approx(902, abs=1)
+
+
+def test_every_link_with_a_start_letter_by_letter() -> None:
+    found = way(name="红色,基地(1)", mode=Mode.WALK, start=START, region="淄博市").links
+    name = "%E7%BA%A2%E8%89%B2%2C%E5%9F%BA%E5%9C%B0%281%29"
+    here = "%E6%88%91%E7%9A%84%E4%BD%8D%E7%BD%AE"
+    lon, lat = (f"{degrees:.6f}" for degrees in from_wgs84(*START, Crs.GCJ02))
+    assert found._asdict() == {
+        "amap": f"https://uri.amap.com/navigation?from={lon},{lat}"
+        f"&to=117.975817,36.640178,{name}&mode=walk&src=party-building-map&callnative=1",
+        "baidu": f"https://api.map.baidu.com/direction?origin=latlng:{lat},{lon}%7Cname:{here}"
+        f"&destination=latlng:{GCJ02}%7Cname:{name}&mode=walking"
+        "&region=%E6%B7%84%E5%8D%9A%E5%B8%82&output=html&src=party-building-map&coord_type=gcj02",
+        "tencent": "https://apis.map.qq.com/uri/v1/routeplan?type=walk"
+        f"&from={here}&fromcoord={lat},{lon}"
+        f"&to={name}&tocoord={GCJ02}&referer=party-building-map",
+        "apple": f"https://maps.apple.com/?saddr={lat},{lon}&daddr={GCJ02}&dirflg=w",
+        "geo": f"geo:36.640000,117.970000?q=36.640000,117.970000({name})",
+    }
 
 
 def test_abroad_nothing_is_shifted() -> None:
