@@ -35,6 +35,7 @@ from app.services import (
     organisations,
     privacy,
     reviews,
+    sessions,
     states,
 )
 from app.services.access import Actor, NotInScope
@@ -220,7 +221,7 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         Unauthenticated,
         NotInScope,
         organisations.OrganisationNotFound,
-        orders.SessionNotFound,
+        sessions.SessionNotFound,
         privacy.InvalidPhone,
         idempotency.IdempotencyKeyReused,
         *orders.Refused.__subclasses__(),

@@ -12,7 +12,15 @@ from app.api.deps import DateDep, MaybeActorDep, NowDep, SessionDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Organisation, Role, Site
-from app.services import alternatives, calendar, policies, sessions, sites, tokens
+from app.services import (
+    alternatives,
+    calendar,
+    free_sessions,
+    policies,
+    sessions,
+    sites,
+    tokens,
+)
 from app.services.access import Actor
 
 router = APIRouter(prefix="/sites", tags=["sessions"])
@@ -35,7 +43,7 @@ class SessionPublic(BaseModel):
     people_free: int
     groups_free: int
     bookable: bool
-    reason: sessions.Unbookable | None = None
+    reason: free_sessions.Unbookable | None = None
 
 
 class Sessions(BaseModel):
@@ -73,7 +81,7 @@ class Sessions(BaseModel):
     summary="Sessions of a site, and which can be ordered",
     response_model_exclude_none=True,
     responses=problems(
-        Unauthenticated, tokens.InvalidToken, sites.SiteNotFound, sessions.PeriodUnreadable
+        Unauthenticated, tokens.InvalidToken, sites.SiteNotFound, free_sessions.PeriodUnreadable
     ),
 )
 def list_sessions(
@@ -99,14 +107,16 @@ def list_sessions(
     )
     first = since or calendar.local_date(now)
     last = until or first + TWO_WEEKS
-    found = sessions.sessions_of(
+    latest = policies.latest_day(policy, now=now)
+    sessions.keep_ahead(session, site_id=site_id, until=latest, now=now)
+    found = free_sessions.sessions_of(
         session,
         site_id=site_id,
         since=first,
         until=last,
         people=people,
         earliest=earliest,
-        latest=policies.latest_day(policy, now=now),
+        latest=latest,
         now=now,
     )
     response.headers["Cache-Control"] = "private, no-cache"

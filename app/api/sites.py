@@ -15,6 +15,7 @@ from app.api.deps import MaybeActorDep, NowDep, SessionDep
 from app.api.photos import EXAMPLE as PHOTO
 from app.api.photos import PhotoPublic, shown_all
 from app.api.problems import problems
+from app.api.programmes import CaseRole, CaseStep
 from app.api.site_desk import SiteDesk
 from app.errors import Unauthenticated
 from app.models import ApprovalMode, Category, Crs, Policy, ProgrammeKind, SiteKind
@@ -83,7 +84,7 @@ class VenuePublic(BaseModel):
 
 
 class ProgrammePublic(BaseModel):
-    """A menu item."""
+    """A menu item; a training case has its roles and its steps, others have none."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
@@ -94,6 +95,8 @@ class ProgrammePublic(BaseModel):
     minutes: int
     people_limit: int
     needs_guide: bool
+    roles: list[CaseRole]
+    steps: list[CaseStep]
 
 
 class PolicyPublic(BaseModel):

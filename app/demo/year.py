@@ -21,10 +21,18 @@ from app.models import (
     Purpose,
     Sector,
 )
-from app.services import calendar, notifications, orders, policies, sessions
+from app.services import (
+    calendar,
+    closures,
+    free_sessions,
+    notifications,
+    orders,
+    policies,
+    sessions,
+)
 from app.services.alternatives import is_outside
 from app.services.calendar import DAY, local_date
-from app.services.sessions import SessionView
+from app.services.free_sessions import SessionView
 
 AHEAD = 60
 _WEEK = timedelta(days=7)
@@ -127,7 +135,7 @@ def _choose_sessions(world: World, branch: Branch, place: Place, people: int) ->
     day = min(earliest + int(world.luck.expovariate(1 / 9)) * DAY, latest)
     free = [
         slot
-        for slot in sessions.sessions_of(
+        for slot in free_sessions.sessions_of(
             world.session,
             site_id=place.site.id,
             since=day,
@@ -202,7 +210,7 @@ def _plan_closures(world: World, first: date, last: date) -> None:
 
 
 def _close(world: World, place: Place, day: date, reason: str) -> None:
-    closure = sessions.close(
+    closure = closures.shut(
         world.session,
         site_id=place.site.id,
         venue_id=None,

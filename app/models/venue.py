@@ -127,6 +127,7 @@ class OpeningRule(Row, table=True):
     valid_from: date
     valid_to: date | None = None
     on_holiday: str = OnHoliday.CLOSED
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
 class Closure(Row, table=True):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict
 from app.models import (
     ApprovalMode,
     Booking,
@@ -26,15 +26,19 @@ from app.models import (
     SiteStatus,
     VenueSession,
 )
-from app.services import alternatives, calendar, holds, organisations, policies, privacy, steps
+from app.services import (
+    alternatives,
+    calendar,
+    guides,
+    holds,
+    organisations,
+    policies,
+    privacy,
+    steps,
+)
 from app.services.access import Actor, NotInScope
 from app.services.calendar import local_date, midnight
-
-
-class SessionNotFound(NotFound):
-    """There is no such session."""
-
-    zh = "未找到该场次"
+from app.services.sessions import SessionNotFound
 
 
 class Refused(Conflict):
@@ -105,6 +109,12 @@ class SessionFull(Refused):
     zh = "该场次名额不足"
 
 
+class GuideNotFree(Refused):
+    """No guide of the site is free then."""
+
+    zh = "该时段没有空闲的讲解员"
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a branch asks for.
@@ -142,6 +152,11 @@ class Asked:
     rules: policies.Policies
     days: calendar.Calendar
     now: datetime
+
+    @property
+    def guided(self) -> bool:
+        """Whether somebody has to show them round."""
+        return any(item.needs_guide for item in self.menu)
 
     @property
     def policy(self) -> Policy:
@@ -195,7 +210,9 @@ def _gather(session: Session, *, wanted: Wanted, branch: Organisation, now: date
     site = rows[0][1]
     menu = session.exec(
         select(Programme).where(
-            col(Programme.id).in_(wanted.programme_ids), Programme.site_id == site.id
+            col(Programme.id).in_(wanted.programme_ids),
+            Programme.site_id == site.id,
+            col(Programme.active),
         )
     ).all()
     return Asked(
@@ -285,6 +302,7 @@ def _refuse(session: Session, asked: Asked, refusal: Refused) -> NoReturn:
         site=asked.site,
         branch=asked.branch,
         people=asked.wanted.people_expected,
+        menu=asked.menu,
         rules=asked.rules,
         calendar=asked.days,
         now=asked.now,
@@ -316,6 +334,14 @@ def _write(session: Session, asked: Asked, actor: Actor) -> Booking:
     )
     session.add(booking)
     session.flush()
+    if asked.guided and not guides.take(
+        session,
+        booking_id=booking.id,
+        site_id=booking.site_id,
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+    ):
+        _refuse(session, asked, GuideNotFree())
     session.add_all(BookingSession(booking_id=booking.id, session_id=slot.id) for slot in slots)
     session.add_all(
         BookingProgramme(booking_id=booking.id, programme_id=item.id) for item in asked.menu

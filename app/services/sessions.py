@@ -1,38 +1,32 @@
-"""Sessions: made ahead from weekly rules, removed by closures, listed with what is free."""
+"""Sessions, made ahead from the weekly rules and kept as rules, halls and closures say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, text, update
-from sqlmodel import Session, col, select
+from sqlalchemy import text
+from sqlmodel import Session
 
-from app.errors import Malformed, NotFound
-from app.models import BookingSession, Closure, Venue, VenueSession
-from app.services.calendar import DAY, ZONE, local_date, midnight
+from app.errors import NotFound
+from app.services.calendar import DAY, ZONE, local_date
 
-MOST_DAYS = 62
-
-# Makers share this lock and closers take it alone: else a maker that began before a closure was
-# committed could fill it again.
-_LOCK = "sessions-and-closures"
+AT_ONCE = 200
+"""Sites made ahead in one transaction."""
+VENUE_SHUT = "场地已停用"
+"""Why what was booked in a hall takes no more bookings once the hall is not active."""
 
 # On a public holiday a rule that stands aside `as_sunday` calls in its venue's Sunday rules.
-# Everybody inserts in the same order, so that two makers wait for one another and never in a ring.
-_MAKE = text("""
-    INSERT INTO venue_session
-        (id, site_id, venue_id, rule_id, starts_at, ends_at, people_limit, groups_limit)
-    SELECT uuid7(), v.site_id, v.id, r.id, p.starts_at, p.ends_at, v.people_limit, v.groups_limit
+_PLAN = """
+    SELECT v.site_id, v.id AS venue_id, r.id AS rule_id, p.starts_at, p.ends_at,
+        v.people_limit, v.groups_limit
     FROM (
         SELECT g::date AS day, extract(isodow FROM g) AS weekday, coalesce(h.is_off, FALSE) AS off
         FROM generate_series(CAST(:since AS timestamp), CAST(:until AS timestamp), '1 day') g
         LEFT JOIN holiday h ON h.day = g::date
     ) d
     JOIN opening_rule r ON d.day >= r.valid_from AND (r.valid_to IS NULL OR d.day < r.valid_to)
-    JOIN venue v ON v.id = r.venue_id
-    JOIN site s ON s.id = v.site_id AND s.status = 'published'
+    JOIN venue v ON v.id = r.venue_id AND v.active
+    JOIN site s ON s.id = v.site_id AND s.status = 'published' AND s.id = ANY(:sites)
     CROSS JOIN LATERAL (
         SELECT (d.day + r.starts) AT TIME ZONE :zone AS starts_at,
             (d.day + r.ends) AT TIME ZONE :zone AS ends_at
@@ -52,55 +46,86 @@ _MAKE = text("""
             SELECT FROM closure c
             WHERE c.site_id = v.site_id AND (c.venue_id IS NULL OR c.venue_id = v.id)
                 AND c.starts_at < p.ends_at AND c.ends_at > p.starts_at
+        )"""
+_EVERYWHERE = _PLAN.replace(" AND s.id = ANY(:sites)", "")
+
+
+def _make(plan: str) -> str:
+    # Everybody inserts in the same order, so that two makers wait for one another, never in a ring.
+    return f"""
+        INSERT INTO venue_session
+            (id, site_id, venue_id, rule_id, starts_at, ends_at, people_limit, groups_limit)
+        SELECT uuid7(), p.* FROM ({plan}) p
+        ORDER BY p.venue_id, p.starts_at
+        ON CONFLICT DO NOTHING
+    """  # noqa: S608  # `plan` is one of the two constants above
+
+
+def _reach(where: str) -> str:
+    return f"""
+        INSERT INTO made_ahead AS m (site_id, until)
+        SELECT s.id, CASE WHEN CAST(:since AS date) <= :today THEN CAST(:until AS date)
+            ELSE CAST(:today AS date) - 1 END
+        FROM site s WHERE s.status = 'published' AND {where}
+        ORDER BY s.id
+        ON CONFLICT (site_id) DO UPDATE SET until = CASE
+            WHEN CAST(:since AS date) <= :today OR m.until >= CAST(:since AS date) - 1
+            THEN greatest(m.until, CAST(:until AS date)) ELSE m.until END
+    """  # noqa: S608  # `where` is a constant of this module
+
+
+_SURPLUS = text(f"""
+    WITH plan AS MATERIALIZED ({_PLAN})
+    SELECT v.id FROM venue_session v
+    WHERE v.site_id = ANY(:sites) AND v.rule_id IS NOT NULL AND v.starts_at > :now
+        AND NOT EXISTS (SELECT FROM booking_session b WHERE b.session_id = v.id)
+        AND NOT EXISTS (
+            SELECT FROM plan p
+            WHERE (p.venue_id, p.rule_id, p.starts_at, p.ends_at)
+                = (v.venue_id, v.rule_id, v.starts_at, v.ends_at)
         )
-    ORDER BY v.id, p.starts_at
-    ON CONFLICT DO NOTHING
+    ORDER BY v.id FOR UPDATE OF v
+""")  # noqa: S608  # made of constants
+_DROP = text("""
+    DELETE FROM venue_session v
+    WHERE v.id = ANY(:ids)
+        AND NOT EXISTS (SELECT FROM booking_session b WHERE b.session_id = v.id)
+""")
+_MARK = text("""
+    WITH marked AS (
+        SELECT v.id, CASE WHEN n.active THEN (
+            SELECT c.reason FROM closure c
+            WHERE c.site_id = v.site_id AND (c.venue_id IS NULL OR c.venue_id = v.venue_id)
+                AND c.starts_at < v.ends_at AND c.ends_at > v.starts_at
+            ORDER BY c.starts_at, c.id LIMIT 1
+        ) ELSE :shut END AS reason
+        FROM venue_session v JOIN venue n ON n.id = v.venue_id
+        WHERE v.site_id = :site AND v.starts_at > :now
+        ORDER BY v.id FOR NO KEY UPDATE OF v
+    )
+    UPDATE venue_session v SET closed_reason = m.reason
+    FROM marked m WHERE m.id = v.id AND v.closed_reason IS DISTINCT FROM m.reason
+""")
+_HOLD = text("""
+    INSERT INTO made_ahead AS m (site_id, until) VALUES (:site, CAST(:today AS date) - 1)
+    ON CONFLICT (site_id) DO UPDATE SET until = CASE
+        WHEN EXISTS (SELECT FROM site s WHERE s.id = m.site_id AND s.status = 'published')
+        THEN m.until ELSE excluded.until END
+    RETURNING until
+""")
+_UNTIL = text("SELECT until FROM made_ahead WHERE site_id = :site")
+_BEHIND = text("""
+    SELECT s.id, m.until FROM site s LEFT JOIN made_ahead m ON m.site_id = s.id
+    WHERE s.status = 'published' AND (m.until IS NULL OR m.until < :until)
+        AND (CAST(:district AS uuid) IS NULL OR s.district_id = :district)
+    ORDER BY s.id LIMIT :most
 """)
 
 
-class VenueNotFound(NotFound):
-    """There is no such venue at this site."""
+class SessionNotFound(NotFound):
+    """There is no such session."""
 
-    zh = "场地不存在"
-
-
-class PeriodUnreadable(Malformed):
-    """The period runs backwards, or is too long."""
-
-    zh = "时间范围无效"
-    detail_en = "It ends before it starts, or covers more than {most_days} days."
-    detail_zh = "结束早于开始，或超过 {most_days} 天"
-
-
-class Unbookable(StrEnum):
-    """Why a session cannot be ordered: 已过、临时闭馆、太近、太远、超过容量、已满."""
-
-    PAST = "past"
-    CLOSED = "closed"
-    TOO_SOON = "too_soon"
-    BEYOND_HORIZON = "beyond_horizon"
-    TOO_MANY_PEOPLE = "too_many_people"
-    FULL = "full"
-
-
-@dataclass(frozen=True)
-class SessionView:
-    """`[starts_at, ends_at)` of a venue as somebody sees it who wants to bring a group.
-
-    `reason` is None exactly where `bookable` is true.
-    """
-
-    id: UUID
-    venue_id: UUID
-    venue_name: str
-    starts_at: datetime
-    ends_at: datetime
-    people_limit: int
-    groups_limit: int
-    people_free: int
-    groups_free: int
-    bookable: bool
-    reason: Unbookable | None
+    zh = "未找到该场次"
 
 
 def make_ahead(
@@ -118,155 +143,88 @@ def make_ahead(
         since: first date, today if absent.
     """
     today = local_date(now)
-    _together(session)
-    period = {"since": since or today, "until": today + days * DAY, "zone": ZONE.key}
-    made: int = session.connection().execute(_MAKE, period).rowcount
+    period = {"since": since or today, "until": today + days * DAY}
+    run = session.connection().execute
+    run(text(_reach("TRUE")), period | {"today": today})
+    made: int = run(text(_make(_EVERYWHERE)), period | {"zone": ZONE.key}).rowcount
     return made
 
 
-def close(
-    session: Session,
-    *,
-    site_id: UUID,
-    venue_id: UUID | None,
-    starts_at: datetime,
-    ends_at: datetime,
-    reason: str,
-    now: datetime,
-) -> Closure:
-    """Shut a venue, or the whole site, for a while.
+def keep_ahead(session: Session, *, site_id: UUID, until: date, now: datetime) -> None:
+    """See to it that a published site has its sessions up to `until`; mostly it does.
 
-    Sessions still to come that touch it are removed; those that somebody ever booked stay, marked
-    with the reason, and take no new booking.
+    Whoever asks first makes them, so that nothing depends on the scheduler.
 
     Args:
         session: open transaction.
         site_id: the site.
-        venue_id: one of its venues, or None for all of them.
-        starts_at: first instant shut, aware.
-        ends_at: first instant open again, aware.
-        reason: shown to users.
+        until: last date that is asked for.
         now: the present instant, aware.
-
-    Raises:
-        PeriodUnreadable: `ends_at` is not after `starts_at`.
-        VenueNotFound: the site has no such venue.
     """
-    if starts_at >= ends_at:
-        raise PeriodUnreadable(most_days=MOST_DAYS)
-    if venue_id is not None and not _has_venue(session, site_id, venue_id):
-        raise VenueNotFound
-    _alone(session)
-    closure = Closure(
-        site_id=site_id, venue_id=venue_id, starts_at=starts_at, ends_at=ends_at, reason=reason
-    )
-    session.add(closure)
-    session.flush()
-    hit = _lock_hit(session, closure, now)
-    booked = exists().where(col(BookingSession.session_id) == VenueSession.id)
-    among = col(VenueSession.id).in_(hit)
-    session.exec(delete(VenueSession).where(among, ~booked))
-    session.exec(update(VenueSession).where(among).values(closed_reason=reason))
-    return closure
+    made: date | None = session.connection().execute(_UNTIL, {"site": site_id}).scalar()
+    if made is None or made < until:
+        _extend(session, [site_id], made, until, now)
 
 
-def _together(session: Session) -> None:
-    session.exec(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(_LOCK, 0)))).one()
+def catch_up(
+    session: Session, *, until: date, now: datetime, district_id: UUID | None = None
+) -> int:
+    """Make the sessions of some sites that lack them up to `until`; return how many sites.
+
+    Args:
+        session: open transaction.
+        until: last date there should be sessions for.
+        now: the present instant, aware.
+        district_id: only sites of this district.
+    """
+    asked = {"until": until, "most": AT_ONCE, "district": district_id}
+    behind = session.connection().execute(_BEHIND, asked).all()
+    if behind:
+        made = [row.until for row in behind]
+        first = None if None in made else min(made)
+        _extend(session, [row.id for row in behind], first, until, now)
+    return len(behind)
 
 
-def _alone(session: Session) -> None:
-    session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(_LOCK, 0)))).one()
+def _extend(
+    session: Session, site_ids: list[UUID], made: date | None, until: date, now: datetime
+) -> None:
+    today = local_date(now)
+    since = today if made is None else max(today, made + DAY)
+    period = {"since": since, "until": until, "sites": site_ids}
+    run = session.connection().execute
+    run(text(_reach("s.id = ANY(:sites)")), period | {"today": today})
+    run(text(_make(_PLAN)), period | {"zone": ZONE.key})
 
 
-def _has_venue(session: Session, site_id: UUID, venue_id: UUID) -> bool:
-    venue = session.get(Venue, venue_id)
-    return venue is not None and venue.site_id == site_id
+def remake(session: Session, *, site_id: UUID, now: datetime) -> None:
+    """Let the sessions to come be what rules, halls and closures of a site now say.
 
-
-def _lock_hit(session: Session, closure: Closure, now: datetime) -> Sequence[UUID]:
+    Those that somebody ever booked stay as they are, and so do those made one by one; what shuts
+    them is written on them. Others go if no rule gives them, and missing ones are made.
+    """
+    until, today = hold(session, site_id=site_id, now=now), local_date(now)
+    period = {"since": today, "until": until, "zone": ZONE.key, "sites": [site_id]}
+    run = session.connection().execute
     # Whoever is booking one of them now is waited for, and then seen.
-    query = select(VenueSession.id).where(
-        VenueSession.site_id == closure.site_id,
-        col(VenueSession.starts_at) < closure.ends_at,
-        col(VenueSession.ends_at) > closure.starts_at,
-        col(VenueSession.starts_at) > now,
-    )
-    if closure.venue_id is not None:
-        query = query.where(VenueSession.venue_id == closure.venue_id)
-    return session.exec(query.order_by(col(VenueSession.id)).with_for_update()).all()
+    surplus = run(_SURPLUS, period | {"now": now}).scalars().all()
+    drop_unbooked(session, surplus)
+    run(_MARK, {"site": site_id, "now": now, "shut": VENUE_SHUT})
+    run(text(_make(_PLAN)), period)
+    session.expire_all()
 
 
-def sessions_of(
-    session: Session,
-    *,
-    site_id: UUID,
-    since: date,
-    until: date,
-    people: int,
-    earliest: date,
-    latest: date,
-    now: datetime,
-) -> list[SessionView]:
-    """Return a site's sessions, first to last, each with whether a group could order it now.
+def drop_unbooked(session: Session, ids: Sequence[UUID]) -> int:
+    """Take away those of some locked sessions that nobody ever booked; return how many."""
+    dropped: int = session.connection().execute(_DROP, {"ids": list(ids)}).rowcount
+    return dropped
 
-    Args:
-        session: open transaction.
-        site_id: the site.
-        since: first date.
-        until: last date.
-        people: size of the group.
-        earliest: first date that may be ordered at `now`.
-        latest: last date that may be ordered at `now`.
-        now: the present instant, aware.
 
-    Raises:
-        PeriodUnreadable: it runs backwards, or covers more than `MOST_DAYS`.
+def hold(session: Session, *, site_id: UUID, now: datetime) -> date:
+    """Keep all others from making sessions of a site until the transaction ends.
+
+    Return the last date they are made for; one that has passed where the site is not published.
     """
-    if not timedelta(0) <= until - since < MOST_DAYS * DAY:
-        raise PeriodUnreadable(most_days=MOST_DAYS)
-    rows = session.exec(
-        select(VenueSession, Venue.name)
-        .join(Venue, col(Venue.id) == VenueSession.venue_id)
-        .where(
-            VenueSession.site_id == site_id,
-            col(VenueSession.starts_at) >= midnight(since),
-            col(VenueSession.starts_at) < midnight(until + DAY),
-        )
-        .order_by(col(VenueSession.starts_at), col(Venue.name), col(VenueSession.id))
-    )
-    return [
-        _view(slot, venue_name, _reason(slot, people, earliest, latest, now))
-        for slot, venue_name in rows
-    ]
-
-
-def _reason(
-    slot: VenueSession, people: int, earliest: date, latest: date, now: datetime
-) -> Unbookable | None:
-    day = local_date(slot.starts_at)
-    answers = (
-        (Unbookable.PAST, slot.starts_at <= now),
-        (Unbookable.CLOSED, slot.closed_reason is not None),
-        (Unbookable.TOO_SOON, day < earliest),
-        (Unbookable.BEYOND_HORIZON, day > latest),
-        (Unbookable.TOO_MANY_PEOPLE, people > slot.people_limit),
-        (Unbookable.FULL, slot.groups_held >= slot.groups_limit),
-        (Unbookable.FULL, slot.people_held + people > slot.people_limit),
-    )
-    return next((reason for reason, holds in answers if holds), None)
-
-
-def _view(slot: VenueSession, venue_name: str, reason: Unbookable | None) -> SessionView:
-    return SessionView(
-        id=slot.id,
-        venue_id=slot.venue_id,
-        venue_name=venue_name,
-        starts_at=slot.starts_at,
-        ends_at=slot.ends_at,
-        people_limit=slot.people_limit,
-        groups_limit=slot.groups_limit,
-        people_free=slot.people_limit - slot.people_held,
-        groups_free=slot.groups_limit - slot.groups_held,
-        bookable=reason is None,
-        reason=reason,
-    )
+    asked = {"site": site_id, "today": local_date(now)}
+    until: date = session.connection().execute(_HOLD, asked).scalar_one()
+    return until

@@ -192,8 +192,8 @@ def detail(session: Session, *, site_id: UUID, now: datetime) -> Detail:
 
 
 def with_card(session: Session, *, site: Site, card: Card) -> Detail:
-    """Return a site of any state with its halls and its menu."""
-    by_site = {"site_id": site.id}
+    """Return a site of any state with its halls and its menu, as far as they are in use."""
+    by_site = {"site_id": site.id, "active": True}
     venues = session.exec(select(Venue).filter_by(**by_site).order_by(col(Venue.id))).all()
     programmes = session.exec(
         select(Programme).filter_by(**by_site).order_by(col(Programme.id))

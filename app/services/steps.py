@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.models import HOLDING, Booking, BookingEvent, BookingStatus, Policy, Visit
-from app.services import bookings, calendar, holds, notifications, subsidies
+from app.services import bookings, calendar, guides, holds, notifications, subsidies
 from app.services.alternatives import is_outside
 from app.services.calendar import ZONE, local_date
 from app.services.codes import code_of
@@ -99,7 +99,7 @@ def step(
     actor_id: UUID | None = None,
     reason: str | None = None,
 ) -> None:
-    """Write one step: the status, the event, and the places if the new state holds none."""
+    """Write one step: the status, the event, and places and guide if the new state holds none."""
     held = booking.status in HOLDING
     source, booking.status = booking.status, target
     booking.version += 1
@@ -120,6 +120,7 @@ def step(
     if held and target not in HOLDING:
         slots = bookings.session_ids(session, booking)
         holds.give_back(session, session_ids=slots, people=booking.people_expected)
+        guides.give_back(session, booking_id=booking.id)
 
 
 def reserve(session: Session, booking: Booking) -> None:

@@ -268,6 +268,10 @@ def upgrade() -> None:
         "venue", sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False)
     )
     op.add_column(
+        "opening_rule",
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+    )
+    op.add_column(
         "venue", sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False)
     )
     for table, rules in CHECKS.items():
@@ -285,6 +289,7 @@ def downgrade() -> None:
     for table, rules in CHECKS.items():
         for name in rules:
             op.drop_constraint(op.f(f"{table}_{name}_check"), table, type_="check")
+    op.drop_column("opening_rule", "version")
     op.drop_column("venue", "version")
     op.drop_column("venue", "active")
     op.drop_constraint(op.f("site_outside_confirmed_by_fkey"), "site", type_="foreignkey")

@@ -21,7 +21,7 @@ from app.models import (
     Venue,
     VenueSession,
 )
-from app.services import boundaries, coordinates, sessions, sites, venues
+from app.services import boundaries, closures, coordinates, sessions, sites, venues
 from app.services import hours as hours_service
 from app.services.calendar import ZONE, midnight
 from app.services.coordinates import Place
@@ -158,4 +158,4 @@ def close(session: Session, site_id: UUID, venue_id: UUID | None = None, **facts
         "reason": "设备检修",
         "now": NOW,
     }
-    return sessions.close(session, site_id=site_id, venue_id=venue_id, **plain | facts)
+    return closures.shut(session, site_id=site_id, venue_id=venue_id, **plain | facts)

@@ -5,13 +5,14 @@ from datetime import date, time, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from app.models import VenueSession
-from app.services import sessions
+from app.services import closures, free_sessions, sessions, venues
 from tests.conftest import NOW
-from tests.makers import make_booking, make_session, make_world
+from tests.makers import make_booking, make_world
+from tests.races import until_somebody_waits
 from tests.services.grounds import (
     AFTERNOON,
     DAY,
@@ -57,14 +58,15 @@ def test_a_site_shuts_with_all_its_halls(session: Session) -> None:
 
 def test_what_was_booked_stays_and_says_why(session: Session) -> None:
     world = make_world(session)
-    free = make_session(session, world.venue, starts_at=world.slot.ends_at)
+    rules = hours(session, world.venue, EVERY_DAY, AFTERNOON)
+    sessions.make_ahead(session, now=NOW, days=9)
     make_booking(session, world)
-    span = {"starts_at": world.slot.starts_at, "ends_at": free.ends_at}
-    close(session, world.site.id, world.venue.id, **span)
-    session.expire_all()
-    [kept] = made(session, world.venue)
+    day = world.slot.starts_at.date()
+    close(session, world.site.id, starts_at=at(day, time(0)), ends_at=at(day + DAY, time(0)))
+    [kept] = [slot for slot in made(session, world.venue) if slot.starts_at.date() == day]
     assert (kept.id, kept.closed_reason) == (world.slot.id, "设备检修")
     assert kept.groups_held == 1
+    assert len(made(session, world.venue)) == 1 + 9, rules
 
 
 def test_what_has_begun_is_left_alone(session: Session) -> None:
@@ -77,10 +79,27 @@ def test_what_has_begun_is_left_alone(session: Session) -> None:
 
 def test_closures_are_of_a_time_and_a_place(session: Session) -> None:
     site, stranger = open_site(session), open_hall(session)
-    with pytest.raises(sessions.VenueNotFound):
+    with pytest.raises(venues.VenueNotFound):
         close(session, site.id, stranger.id)
-    with pytest.raises(sessions.PeriodUnreadable):
-        close(session, site.id, ends_at=at(TODAY + DAY, time(0)))
+    for days in (1, 1 + closures.MOST_DAYS + 1):
+        with pytest.raises(free_sessions.PeriodUnreadable):
+            close(session, site.id, ends_at=at(TODAY + days * DAY, time(0)))
+    with pytest.raises(closures.ClosureOver):
+        close(session, site.id, starts_at=NOW - DAY, ends_at=NOW)
+
+
+def test_closures_of_one_place_do_not_overlap(session: Session) -> None:
+    site = open_site(session)
+    hall, other = (open_hall(session, site=site, name=name) for name in "甲乙")
+    close(session, site.id, hall.id)
+    close(session, site.id, other.id)
+    for venue_id in (hall.id, None):
+        with pytest.raises(closures.ClosuresOverlap) as refused:
+            close(session, site.id, venue_id)
+        assert refused.value.facts["reason"] == "设备检修"
+    next_day = {"starts_at": at(TODAY + 2 * DAY, time(0)), "ends_at": at(TODAY + 3 * DAY, time(0))}
+    close(session, site.id, **next_day)
+    close(session, open_site(session).id)
 
 
 @pytest.fixture
@@ -92,7 +111,7 @@ def site_id(own_engine: Engine) -> UUID:
         return hall.site_id
 
 
-def left_after_closing(engine: Engine, site_id: UUID, *, waits: bool) -> set[date]:
+def left_after_closing(engine: Engine, site_id: UUID) -> set[date]:
     """Close tomorrow while a maker has made, but not committed, three days."""
 
     def shut() -> None:
@@ -102,10 +121,7 @@ def left_after_closing(engine: Engine, site_id: UUID, *, waits: bool) -> set[dat
     with Session(engine) as maker, ThreadPoolExecutor(1) as pool:
         assert sessions.make_ahead(maker, now=NOW, days=2) == 3
         closing = pool.submit(shut)
-        if waits:
-            wait_for_waiter(engine)
-        else:
-            closing.result(timeout=10)
+        until_somebody_waits(engine)
         maker.commit()
         closing.result(timeout=10)
     with Session(engine) as session:
@@ -115,23 +131,13 @@ def left_after_closing(engine: Engine, site_id: UUID, *, waits: bool) -> set[dat
 def test_a_closure_waits_for_a_maker_and_empties_what_it_made(
     own_engine: Engine, site_id: UUID
 ) -> None:
-    left = left_after_closing(own_engine, site_id, waits=True)
+    left = left_after_closing(own_engine, site_id)
     assert left == {TODAY, TODAY + 2 * DAY}
 
 
 def test_without_the_lock_a_maker_fills_a_closure(
     own_engine: Engine, site_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_alone", sessions._together)
-    left = left_after_closing(own_engine, site_id, waits=False)
+    monkeypatch.setattr(sessions, "hold", lambda *_, **__: TODAY + 2 * DAY)
+    left = left_after_closing(own_engine, site_id)
     assert left == {TODAY, TODAY + DAY, TODAY + 2 * DAY}
-
-
-def wait_for_waiter(engine: Engine) -> None:
-    """Return once somebody waits for an advisory lock."""
-    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    with engine.connect() as connection:
-        for _ in range(10_000):
-            if connection.execute(waiting).scalar_one():
-                return
-    pytest.fail("nobody waits")

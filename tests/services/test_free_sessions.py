@@ -7,9 +7,9 @@ import pytest
 from sqlmodel import Session
 
 from app.models import Venue
-from app.services import sessions
+from app.services import free_sessions, sessions
 from app.services.calendar import ZONE
-from app.services.sessions import SessionView, Unbookable
+from app.services.free_sessions import SessionView, Unbookable
 from tests.conftest import NOW
 from tests.services.grounds import (
     DAY,
@@ -34,7 +34,7 @@ def listed(session: Session, hall: Venue, people: int = 1, **facts: Any) -> list
         "latest": TODAY,
         "now": NOW - HOUR,
     }
-    return sessions.sessions_of(session, site_id=hall.site_id, people=people, **plain | facts)
+    return free_sessions.sessions_of(session, site_id=hall.site_id, people=people, **plain | facts)
 
 
 def test_what_is_free(session: Session) -> None:
@@ -104,6 +104,6 @@ def test_the_list_is_in_order_and_of_its_days_alone(session: Session) -> None:
 @pytest.mark.parametrize("days", [-1, 62])
 def test_odd_periods_are_refused(session: Session, days: int) -> None:
     hall = open_hall(session)
-    with pytest.raises(sessions.PeriodUnreadable):
+    with pytest.raises(free_sessions.PeriodUnreadable):
         listed(session, hall, until=TODAY + days * DAY)
     assert listed(session, hall, until=TODAY + 61 * DAY) == []

@@ -13,10 +13,11 @@ from app.models import (
     BookingStatus,
     Notification,
     Role,
+    Site,
     SiteStatus,
     VenueSession,
 )
-from app.services import bookings, orders
+from app.services import bookings, orders, sessions
 from app.services.access import NotInScope
 from app.services.organisations import OrganisationNotFound
 from tests.conftest import NOW
@@ -184,7 +185,7 @@ def test_a_site_that_is_not_public_has_no_sessions(
 ) -> None:
     world.site.status = status
     session.flush()
-    with pytest.raises(orders.SessionNotFound):
+    with pytest.raises(sessions.SessionNotFound):
         order(session, world, wanted(world))
 
 
@@ -214,9 +215,14 @@ def test_alternatives_are_nearest_in_time_then_in_distance(session: Session, wor
     here = make_session(session, world.venue, starts_at=IN_A_WEEK + 3 * HOUR)
     near = make_venue(session, make_site(session, world.town, at=(117.98, 36.64)))
     far = make_venue(session, make_site(session, world.town, at=(118.10, 36.64)))
+    for hall in (near, far):
+        make_programme(session, session.get_one(Site, hall.site_id))
+    menuless = make_venue(session, make_site(session, world.town, at=(117.975, 36.64)))
+    make_session(session, menuless)
     at_once_far = make_session(session, far)
     at_once_near = make_session(session, near)
     small = make_venue(session, make_site(session, world.town), people_limit=5)
+    make_programme(session, session.get_one(Site, small.site_id))
     make_session(session, small)
     make_session(session, world.venue, starts_at=NOW + timedelta(days=1))
     with pytest.raises(orders.SessionFull) as refused, session.begin_nested():
@@ -228,6 +234,7 @@ def test_alternatives_are_nearest_in_time_then_in_distance(session: Session, wor
 
 def test_every_alternative_would_be_accepted(session: Session, world: World) -> None:
     strict = make_site(session, world.town)
+    make_programme(session, strict)
     make_policy(session, world.district, site=strict, lead_working_days=10)
     make_session(session, make_venue(session, strict))
     for days in (1, 6, 8, 9, 70):

@@ -200,7 +200,9 @@ def test_no_two_sessions_overlap_and_none_is_in_a_closure(
             continue
     start, length = shut
     shut_at = at(TODAY, clock(start))
-    closure = close(session, hall.site_id, starts_at=shut_at, ends_at=shut_at + length * HOUR / 2)
+    over = shut_at + length * HOUR / 2
+    early = {"now": at(TODAY, time(0)) - HOUR}
+    closure = close(session, hall.site_id, starts_at=shut_at, ends_at=over, **early)
     make_one(session, TODAY)
     found = made(session, hall)
     assert all(a.ends_at <= b.starts_at for a, b in pairwise(found))
