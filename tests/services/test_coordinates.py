@@ -1,6 +1,6 @@
 """Three systems of coordinates."""
 
-from math import asin, cos, degrees, radians, sin, sqrt
+from math import asin, cos, degrees, pi, radians, sin, sqrt
 
 import eviltransform
 import pytest
@@ -68,13 +68,59 @@ def test_wgs84_is_itself(place: Place) -> None:
     assert from_wgs84(*place, Crs.WGS84) == place == to_wgs84(*place, Crs.WGS84)
 
 
-# Well inside the box, and on land or near it, where the other library shifts as well.
-@given(place=st.builds(Place, st.floats(74, 134), st.floats(18, 53)))
+def disagreement(place: Place) -> float:
+    """Metres between our conversions and another library's, there and back."""
+    lat, lon = place.lat, place.lon
+    gcj02, bd09 = (from_wgs84(*place, crs) for crs in OFFSET)
+    theirs = [eviltransform.wgs2gcj(lat, lon), eviltransform.wgs2bd(lat, lon)]
+    back = [
+        eviltransform.gcj2wgs_exact(gcj02.lat, gcj02.lon),
+        eviltransform.gcj2wgs_exact(*eviltransform.bd2gcj(bd09.lat, bd09.lon)),
+    ]
+    ours = [gcj02, bd09, to_wgs84(*gcj02, Crs.GCJ02), to_wgs84(*bd09, Crs.BD09)]
+    pairs = zip(ours, theirs + back, strict=True)
+    return max(metres(one, Place(lon, lat)) for one, (lat, lon) in pairs)
+
+
+# Inside the box by the longest shift, for the other library asks on which side of the edge a
+# shifted point lies.
+inland = st.builds(Place, st.floats(WEST + 0.1, EAST - 0.1), st.floats(SOUTH + 0.1, NORTH - 0.1))
+
+
+@given(place=inland)
+@example(place=ZICHUAN)
 def test_another_library_agrees(place: Place) -> None:
-    lat, lon = eviltransform.wgs2gcj(place.lat, place.lon)
-    assert metres(from_wgs84(*place, Crs.GCJ02), Place(lon, lat)) < 1
-    lat, lon = eviltransform.wgs2bd(place.lat, place.lon)
-    assert metres(from_wgs84(*place, Crs.BD09), Place(lon, lat)) < 1
+    assert disagreement(place) < 1
+
+
+def _swapped(place: Place) -> Place:
+    return coordinates._gcj02(Place(place.lat, place.lon))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_BAIDU_WAVE", pi),
+        ("_AXIS", 6_390_000.0),
+        ("_FORWARD", coordinates._FORWARD | {Crs.GCJ02: lambda place: place}),
+        ("_FORWARD", coordinates._FORWARD | {Crs.GCJ02: _swapped}),
+        ("_FORWARD", coordinates._FORWARD | {Crs.BD09: coordinates._gcj02}),
+    ],
+    ids=["wave", "axis", "nothing done", "axes swapped", "one step only"],
+)
+def test_the_other_library_notices_a_fault(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    monkeypatch.setattr(coordinates, name, value)
+    assert disagreement(ZICHUAN) > 1
+
+
+def test_a_conversion_without_its_inverse_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual short cut, shifting once and taking the difference, is metres off."""
+    gcj02 = from_wgs84(*ZICHUAN, Crs.GCJ02)
+    again = coordinates._gcj02(gcj02)
+    once = Place(2 * gcj02.lon - again.lon, 2 * gcj02.lat - again.lat)
+    assert metres(once, ZICHUAN) > 1 > metres(to_wgs84(*gcj02, Crs.GCJ02), ZICHUAN)
 
 
 def test_a_swapped_pair_is_far_off() -> None:

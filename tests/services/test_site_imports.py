@@ -281,11 +281,11 @@ def test_only_district_staff_import(session: Session, ground: Ground, who: str) 
 
 
 def test_few_statements_however_many_rows(session: Session, ground: Ground) -> None:
-    taken = []
+    taken, who, town = [], chief(session, ground), ground.town.code
     for first, many in ((0, 2), (100, 400)):
-        rows = [row(ground.town.code, code=f"N{first + n}") for n in range(many)]
+        data = table(*(row(town, code=f"N{first + n}") for n in range(many)))
         with counted(session) as statements:
-            assert run(session, chief(session, ground), table(*rows)).created == many
+            assert run(session, who, data).created == many
         taken.append(len([one for one in statements if not one.startswith("INSERT")]))
     assert taken[0] == taken[1] < 12
 
