@@ -2,6 +2,7 @@
 
 DomainError
 ├── Malformed         the request cannot be meant
+├── Unreadable        the same, where a standard asks for it by another status
 ├── Unauthenticated   who are you
 ├── Forbidden         not you
 ├── NotFound          no such thing, or not for you to see
@@ -54,6 +55,12 @@ class Malformed(DomainError):
     """The request cannot be meant as written."""
 
     zh = "请求内容有误"
+
+
+class Unreadable(DomainError):
+    """The request is not one of the standard that is spoken here."""
+
+    zh = "请求不符合接口标准"
 
 
 class Unauthenticated(DomainError):

@@ -27,11 +27,13 @@ from app.errors import (
     TooMany,
     Unauthenticated,
     Unavailable,
+    Unreadable,
 )
 from app.services.rates import TooManyRequests
 
 STATUS: dict[type[DomainError], int] = {
     Malformed: 422,
+    Unreadable: 400,
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
