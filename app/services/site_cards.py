@@ -20,6 +20,7 @@ BATCH = 2000
 """Cards made in one transaction: well below a second's work."""
 
 _TODAY = f"CAST(CAST(:now AT TIME ZONE '{ZONE}' AS date) AS timestamp) AT TIME ZONE '{ZONE}'"
+_NEVER = "CAST('9999-01-01 UTC' AS timestamptz)"  # infinity is no date to Python
 _COLUMNS = (
     "district_id", "town_id", "category", "kinds", "name", "short_name", "location",
     "next_free_at", "feature", "digest", "good_from", "good_until",
@@ -134,7 +135,7 @@ _REFRESH = text(f"""
             SELECT
                 coalesce(max(p.effective_at) FILTER (WHERE p.effective_at <= :now), '-infinity')
                     AS ruled_since,
-                coalesce(min(p.effective_at) FILTER (WHERE p.effective_at > :now), 'infinity')
+                coalesce(min(p.effective_at) FILTER (WHERE p.effective_at > :now), {_NEVER})
                     AS ruled_until
             FROM policy p
             WHERE p.district_id = m.district_id AND (p.site_id = m.id OR p.site_id IS NULL)

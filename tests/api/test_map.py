@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import Session
 
-from app.models import Crs
+from app.models import Crs, SiteStatus
 from app.services import boundaries
 from app.services.coordinates import from_wgs84
 from tests.makers import make_session, make_world
@@ -117,6 +117,50 @@ def test_the_outline_is_a_collection(client: TestClient, session: Session) -> No
     )
     assert again.status_code == 304
     assert boundaries.contains(session, district_id=district_id, lon=118, lat=36.6)
+
+
+@pytest.mark.parametrize("layer", ["clusters.geojson?zoom=9", "towns", "tiles/0/0/0.mvt"])
+def test_every_layer_is_public_and_has_a_tag(
+    client: TestClient, session: Session, layer: str
+) -> None:
+    site = open_site(session)
+    reply = client.get(f"/api/v1/map/{layer}")
+    assert reply.status_code == 200
+    assert "public, max-age=" in reply.headers["cache-control"]
+    known = {"If-None-Match": reply.headers["etag"]}
+    again = client.get(f"/api/v1/map/{layer}", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    site.status = SiteStatus.SUSPENDED
+    session.flush()
+    assert client.get(f"/api/v1/map/{layer}", headers=known).status_code == 200
+
+
+def test_no_layer_shows_anything_personal(client: TestClient, session: Session) -> None:
+    site = open_site(session)
+    site.contact_name = site.contact_phone = site.introduction = "CANARY"
+    session.flush()
+    for layer in ("sites.geojson", "clusters.geojson?zoom=22", "towns", "tiles/0/0/0.mvt"):
+        assert b"CANARY" not in client.get(f"/api/v1/map/{layer}").content
+
+
+def test_a_tile_is_a_vector_tile(client: TestClient, session: Session) -> None:
+    site = open_site(session)
+    reply = client.get("/api/v1/map/tiles/0/0/0.mvt")
+    assert reply.headers["content-type"] == "application/vnd.mapbox-vector-tile"
+    assert str(site.id).encode() in reply.content
+    empty = client.get("/api/v1/map/tiles/22/0/0.mvt")
+    assert (empty.status_code, empty.content) == (200, b"")
+
+
+def test_odd_tiles_and_clusters_are_refused(client: TestClient) -> None:
+    for where, status in (
+        ("tiles/1/2/0", 404), ("tiles/1/0/2", 404), ("tiles/0/0/1", 404), ("tiles/23/0/0", 422),
+        ("tiles/-1/0/0", 422), ("tiles/0/-1/0", 422), ("tiles/x/0/0", 422),
+        (f"tiles/5/{'9' * 40}/0", 422), ("tiles/5/1.5/0", 422),
+    ):  # fmt: skip
+        assert client.get(f"/api/v1/map/{where}.mvt").status_code == status, where
+    for query in ("", "?zoom=23", "?zoom=-1", "?zoom=x", "?zoom=5&bbox=1", "?zoom=5&category=x"):
+        assert client.get(f"/api/v1/map/clusters.geojson{query}").status_code == 422, query
 
 
 def test_the_config_names_the_district(client: TestClient, session: Session) -> None:

@@ -18,7 +18,7 @@ from app.models import (
     Notification,
     VenueSession,
 )
-from app.services import claims, idempotency, notifications, reviews, verify
+from app.services import claims, idempotency, notifications, reviews, site_cards, verify
 from app.services.idempotency import Answer
 from tests.conftest import NOW, as_owner, database, plain
 from tests.makers import (
@@ -172,6 +172,16 @@ FAULTS: dict[str, list[str]] = {
         """UPDATE booking SET starts_at = starts_at - interval '100 days'
         WHERE status = 'completed'; DELETE FROM claim_line""",
     ],
+    "a site's card is believed and wrong": [
+        "UPDATE site_card SET digest = digest + 1",
+        "UPDATE site_card SET next_free_at = next_free_at + interval '1 hour'",
+        "UPDATE site_card SET category = 'two_new'",
+        "UPDATE site_card SET location = ST_SetSRID(ST_MakePoint(0, 0), 4326)",
+        "DELETE FROM site_card",
+        "ALTER TABLE site DISABLE TRIGGER site_card_note; UPDATE site SET name = 'x'",
+        """ALTER TABLE site DISABLE TRIGGER site_card_note;
+        UPDATE site SET status = 'suspended'""",
+    ],
     "a message that is due was not delivered": ["UPDATE notification SET delivered_at = NULL"],
 }
 
@@ -212,6 +222,8 @@ def make_all_kinds(session: Session) -> None:
         )
         idempotency.keep(session, account_id=world.organiser.id, key=key, answer=kept)
     notifications.deliver_due(session, LATER + 30 * DAY)
+    make_session(session, hall, starts_at=LATER + 20 * DAY)
+    site_cards.refresh(session, LATER)
 
 
 def pay_for_november(session: Session, world: World) -> None:
