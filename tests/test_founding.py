@@ -8,8 +8,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
+from app import clock
 from app.main import create_app
 from app.models import AuditEvent, Organisation, Role
+from app.services import policies
 from app.settings import Env, Settings
 from tests.api.replies import told
 
@@ -42,7 +44,10 @@ def test_the_first_administrator_gets_in(own_engine: Engine) -> None:
     me = told(client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}))
     assert [grant["role"] for grant in me["grants"]] == ["system_admin"]
     with Session(own_engine) as session:
-        assert session.exec(select(Organisation.place)).one() == "淄川区"
+        district = session.exec(select(Organisation)).one()
+        assert district.place == "淄川区"
+        rules = policies.in_force(session, district_id=district.id, now=clock.now())
+        assert rules.district.horizon_days == 60
         made = session.exec(select(AuditEvent).where(AuditEvent.noun == "role_grant")).one()
         assert (made.actor_id, made.actor_role, made.action) == (None, None, "create")
 
