@@ -59,7 +59,9 @@ class SiteCardStale(SQLModel, table=True):
         Index("site_card_stale_location_idx", "location", postgresql_using="gist"),
     )
 
-    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
     site_id: UUID
     location: WKBElement | None = Field(
         default=None, sa_column=Column(wgs84_point(), nullable=True)

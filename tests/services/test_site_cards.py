@@ -1,7 +1,7 @@
 """Cards made ahead: readers see what is, whatever the job has done or not done."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -162,9 +162,17 @@ def _another_site(session: Session, site: Site) -> None:
 
 def _sooner_session(session: Session, site: Site) -> None:
     slot = session.exec(select(VenueSession)).one()
-    made = {"people_limit": 9, "groups_limit": 1, "site_id": site.id, "venue_id": slot.venue_id}
     starts_at = slot.starts_at - DAY
-    session.add(VenueSession(starts_at=starts_at, ends_at=starts_at + DAY / 24, **made))
+    session.add(
+        VenueSession(
+            site_id=site.id,
+            venue_id=slot.venue_id,
+            starts_at=starts_at,
+            ends_at=starts_at + DAY / 24,
+            people_limit=9,
+            groups_limit=1,
+        )
+    )
 
 
 def _session_gone(session: Session, _: Site) -> None:
@@ -487,7 +495,7 @@ def test_whatever_happens_the_layer_is_the_live_one(
 
 
 @pytest.fixture
-def deaf_engine(own_engine: Engine) -> Iterator[Engine]:
+def deaf_engine(own_engine: Engine) -> Engine:
     """A database in which sessions leave no note when they fill."""
     with own_engine.begin() as connection:
         as_owner(connection)
