@@ -43,8 +43,8 @@ PARAMETERS: list[dict[str, Any]] = [
     _CRS,
     _parameter(
         "limit",
-        "Most features on a page",
-        {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": USUAL_ITEMS},
+        f"Most features on a page; more than {MOST_ITEMS} means {MOST_ITEMS}",
+        {"type": "integer", "minimum": 1, "default": USUAL_ITEMS},
     ),
     _parameter(
         "datetime",

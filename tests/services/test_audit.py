@@ -46,6 +46,8 @@ TECHNICAL = {
     "oidc_login",
     "rate_counter",
     "refresh_token",
+    "site_card",
+    "site_card_stale",
     "site_words",
     "unmet_search",
 }
