@@ -1,4 +1,4 @@
-import { createRouter, createWebHashHistory } from 'vue-router'
+import { createRouter, createWebHashHistory, type RouteRecordRaw } from 'vue-router'
 
 import { loggedIn, ready } from './stores/session'
 import ExploreView from './views/ExploreView.vue'
@@ -13,6 +13,17 @@ declare module 'vue-router' {
 const BookingDetail = () => import('./components/bookings/BookingDetail.vue')
 const BookingsView = () => import('./views/BookingsView.vue')
 
+/** Each part of a site's desk is a page of its own; the first is that of the site's address. */
+const deskParts: RouteRecordRaw[] = [
+  { path: '', name: 'desk-facts', component: () => import('./components/desk/FactsDesk.vue') },
+  { path: 'photos', name: 'desk-photos', component: () => import('./components/desk/PhotosDesk.vue') },
+  { path: 'hours', name: 'desk-hours', component: () => import('./components/desk/HoursDesk.vue') },
+  { path: 'closures', name: 'desk-closures', component: () => import('./components/desk/ClosuresDesk.vue') },
+  { path: 'menu', name: 'desk-menu', component: () => import('./components/desk/MenuDesk.vue') },
+  { path: 'guides', name: 'desk-guides', component: () => import('./components/desk/GuidesDesk.vue') },
+  { path: 'place', name: 'desk-place', component: () => import('./components/desk/PlaceDesk.vue') },
+]
+
 export const router = createRouter({
   // Hash addresses need no rewriting rule on the server that hands out the pages.
   history: createWebHashHistory(),
@@ -21,6 +32,8 @@ export const router = createRouter({
     { path: '/', name: 'map', component: ExploreView },
     { path: '/sites', name: 'sites', component: ExploreView },
     { path: '/sites/:site', name: 'site', component: ExploreView },
+    { path: '/find', name: 'find', component: () => import('./views/FindView.vue') },
+    { path: '/go/:site', name: 'go', component: () => import('./views/GoView.vue'), props: true },
     {
       path: '/order/:site',
       name: 'order',
@@ -50,6 +63,19 @@ export const router = createRouter({
       props: { scope: 'district' },
       meta: { login: true },
       children: [{ path: ':booking', name: 'overseen', component: BookingDetail, props: true }],
+    },
+    {
+      path: '/desk',
+      name: 'desk',
+      component: () => import('./views/desk/DeskView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/desk/:site',
+      component: () => import('./views/desk/SiteDeskView.vue'),
+      props: true,
+      meta: { login: true },
+      children: deskParts,
     },
     {
       path: '/inbox',

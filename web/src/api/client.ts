@@ -69,7 +69,8 @@ async function patiently(request: Request, token: string): Promise<Response> {
       const response = await fetch(copy)
       if (response.status !== 503 || pause === undefined) return response
     } catch (lost) {
-      if (pause === undefined) throw lost
+      // Whoever gave up asking wants no second attempt.
+      if (pause === undefined || request.signal.aborted) throw lost
     }
     await new Promise((wake) => setTimeout(wake, pause))
   }

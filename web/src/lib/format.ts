@@ -63,6 +63,12 @@ export function count(n: number): string {
   return wholeNumber.format(n)
 }
 
+/** `800 米`, `6.2 公里`. */
+export function distance(metres: number): string {
+  if (metres < 1000) return `${Math.round(metres / 10) * 10} 米`
+  return `${(metres / 1000).toFixed(metres < 10_000 ? 1 : 0)} 公里`
+}
+
 export function money(fen: number): string {
   return yuan.format(fen / 100)
 }

@@ -1,4 +1,17 @@
-import type { Category, Purpose, RegistrationStatus, Role, Sector, Status, Unbookable } from '@/api/types'
+import type {
+  Category,
+  Crs,
+  Flag,
+  OnHoliday,
+  Purpose,
+  RegistrationStatus,
+  Role,
+  Sector,
+  SiteKind,
+  SiteStatus,
+  Status,
+  Unbookable,
+} from '@/api/types'
 
 /* What the codes of the contract are called on the pages. */
 
@@ -10,7 +23,7 @@ export const CATEGORIES: Record<Category, { name: string; glyph: string }> = {
 }
 export const CATEGORY_CODES = Object.keys(CATEGORIES) as Category[]
 
-const KINDS: Record<string, string> = {
+export const KINDS: Record<SiteKind, string> = {
   education_base: '教育基地',
   demonstration_site: '示范阵地',
   party_school_point: '党校教学点',
@@ -18,9 +31,16 @@ const KINDS: Record<string, string> = {
   checkup_centre: '政治体检中心',
   training_base: '实训基地',
 }
-export const kindName = (code: string): string => KINDS[code] ?? code
+export const kindName = (code: SiteKind): string => KINDS[code]
 
-const PROGRAMME_KINDS: Record<string, string> = {
+export const SITE_STATUSES: Record<SiteStatus, string> = {
+  draft: '草稿，尚未发布',
+  published: '已发布',
+  suspended: '暂停开放',
+  closed: '已关闭',
+}
+
+export const PROGRAMME_KINDS: Record<string, string> = {
   visit: '参观',
   guided_tour: '讲解',
   oath: '重温誓词',
@@ -102,4 +122,24 @@ export const REGISTRATIONS: Record<RegistrationStatus, string> = {
   pending: '待审核',
   approved: '已通过',
   rejected: '未通过',
+}
+
+/** What a site lacks. */
+export const FLAGS: Record<Flag, string> = {
+  no_photo: '无照片',
+  location_unverified: '位置未核实',
+  phone_unconfirmed: '电话未确认',
+  location_disputed: '位置有反馈',
+}
+
+export const CRSES: Record<Crs, string> = {
+  wgs84: 'WGS-84（手机定位、GPS）',
+  gcj02: 'GCJ-02（高德、腾讯）',
+  bd09: 'BD-09（百度）',
+}
+
+export const ON_HOLIDAY: Record<OnHoliday, string> = {
+  closed: '不开放',
+  open: '照常开放',
+  as_sunday: '按周日安排',
 }

@@ -1,9 +1,13 @@
 import { Marker, type Map as LibreMap } from 'maplibre-gl'
 
-import type { SiteFeature, SiteProperties } from '@/api/types'
+import type { Round, SiteFeature, SiteProperties } from '@/api/types'
 import { CATEGORIES, CATEGORY_CODES } from '@/lib/labels'
 
-import { Spots, type Spot } from './spots'
+import { CountedSpots, OwnSpots, type Spot, type Spots } from './spots'
+
+// Around what comes out of a round; sites in one point do not fall apart at any zoom.
+const ROUND_PADDING = 80
+const ROUND_MAX_ZOOM = 16
 
 /**
  * The pins of the sites: real buttons, so that a keyboard and a screen reader can use the map.
@@ -11,10 +15,9 @@ import { Spots, type Spot } from './spots'
  * Only what is in view is in the page.
  */
 export class Pins {
-  private features: SiteFeature[] = []
   private selected: string | null = null
   private spots: Spots
-  private readonly markers = new Map<string, Marker>()
+  private readonly markers = new Map<string, { marker: Marker; spot: Spot }>()
 
   constructor(
     private readonly map: LibreMap,
@@ -22,15 +25,20 @@ export class Pins {
     private readonly onDrawn: (spots: Spot[]) => void,
     private readonly radius: number,
   ) {
-    this.spots = new Spots([], null, radius)
+    this.spots = new OwnSpots([], null, radius)
   }
 
-  show(features: SiteFeature[], selected: string | null): void {
-    // Rounds are numbered anew by each index, so that their markers cannot be kept.
-    if (features !== this.features || selected !== this.selected) this.clear()
-    this.features = features
+  /** Show sites, or the server's rounds where the sites are only some of them. */
+  show(features: SiteFeature[], rounds: Round[] | null, selected: string | null): void {
+    // The selected pin looks different.
+    const turned = selected === this.selected ? [] : [this.selected, selected]
+    for (const [key, { spot }] of this.markers) {
+      if (spot.site && turned.includes(spot.site.id)) this.remove(key)
+    }
     this.selected = selected
-    this.spots = new Spots(features, selected, this.radius)
+    this.spots = rounds
+      ? new CountedSpots(rounds, features, selected)
+      : new OwnSpots(features, selected, this.radius)
     this.draw()
   }
 
@@ -41,33 +49,41 @@ export class Pins {
       this.map.getZoom(),
     )
     const wanted = new Set(spots.map(({ key }) => key))
-    for (const [key, marker] of this.markers) {
-      if (wanted.has(key)) continue
-      marker.remove()
-      this.markers.delete(key)
-    }
+    for (const key of this.markers.keys()) if (!wanted.has(key)) this.remove(key)
     for (const spot of spots) {
-      if (!this.markers.has(spot.key)) this.markers.set(spot.key, this.add(spot))
+      const drawn = this.markers.get(spot.key)
+      if (drawn) drawn.spot = spot
+      else this.add(spot)
     }
     this.onDrawn(spots)
   }
 
-  private clear(): void {
-    for (const marker of this.markers.values()) marker.remove()
-    this.markers.clear()
+  private remove(key: string): void {
+    this.markers.get(key)?.marker.remove()
+    this.markers.delete(key)
   }
 
-  private add({ at, site, round }: Spot): Marker {
+  private add(spot: Spot): void {
+    const { key, at, site, round } = spot
     const element = document.createElement('button')
     element.type = 'button'
     if (site) drawPin(element, site, site.id === this.selected)
     else if (round) drawRound(element, round)
     element.addEventListener('click', (event) => {
       event.stopPropagation()
-      if (site) this.onSelect(site.id)
-      else if (round) this.map.easeTo({ center: at, zoom: this.spots.opensAt(round.cluster) + 0.1 })
+      this.tap(this.markers.get(key)?.spot ?? spot)
     })
-    return new Marker({ element, anchor: site ? 'bottom' : 'center' }).setLngLat(at).addTo(this.map)
+    const marker = new Marker({ element, anchor: site ? 'bottom' : 'center' }).setLngLat(at).addTo(this.map)
+    this.markers.set(key, { marker, spot })
+  }
+
+  private tap({ at, site, round }: Spot): void {
+    if (site) return this.onSelect(site.id)
+    const opening = round?.opening()
+    if (!opening) return
+    if ('site' in opening) this.onSelect(opening.site)
+    else if ('zoom' in opening) this.map.easeTo({ center: at, zoom: opening.zoom })
+    else this.map.fitBounds(opening.box, { padding: ROUND_PADDING, maxZoom: ROUND_MAX_ZOOM })
   }
 }
 
@@ -91,7 +107,8 @@ function drawRound(element: HTMLElement, { total, tally }: NonNullable<Spot['rou
     turned += share
     return [`var(--${code}) ${from}turn ${turned}turn`]
   })
-  element.style.setProperty('--ring', `conic-gradient(${arcs.join(', ')})`)
+  const ring = arcs.length > 0 ? `conic-gradient(${arcs.join(', ')})` : 'var(--ink-2)'
+  element.style.setProperty('--ring', ring)
   element.append(label(String(total)))
 }
 

@@ -1,6 +1,6 @@
 import Supercluster from 'supercluster'
 
-import type { Category, SiteFeature, SiteProperties } from '@/api/types'
+import type { Category, Round, SiteFeature, SiteProperties } from '@/api/types'
 import { CATEGORY_CODES } from '@/lib/labels'
 
 export type Tally = Partial<Record<Category, number>>
@@ -11,13 +11,21 @@ export interface Spot {
   key: string
   at: [lon: number, lat: number]
   site?: SiteProperties
-  round?: { cluster: number; total: number; tally: Tally }
+  round?: { total: number; tally: Tally; opening: () => Opening }
+}
+
+/** What comes of tapping a round: it falls apart at a zoom or in a box, or was one site only. */
+export type Opening = { zoom: number } | { box: Box } | { site: string }
+
+/** Finds what to show in a window of the map. */
+export interface Spots {
+  within(box: Box, zoom: number): Spot[]
 }
 
 const MAX_ZOOM = 13
 
-/** Finds what to show in a window of the map; the number of sites does not matter. */
-export class Spots {
+/** Sites that are all known here, in rounds where they would lie on one another. */
+export class OwnSpots implements Spots {
   private readonly index: Supercluster<SiteProperties, Tally>
   private readonly alone: Spot[]
 
@@ -51,17 +59,45 @@ export class Spots {
         const at = geometry.coordinates as Spot['at']
         if (!('cluster_id' in properties)) return spotOf(at, properties)
         const { cluster_id: cluster, point_count: total, ...tally } = properties
-        return { key: `round-${cluster}`, at, round: { cluster, total, tally } }
+        // Just past the zoom at which it falls apart.
+        const opening = (): Opening => ({ zoom: this.index.getClusterExpansionZoom(cluster) + 0.1 })
+        return { key: keyOf(at, total, tally), at, round: { total, tally, opening } }
       })
       .concat(this.alone)
   }
+}
 
-  /** The zoom at which a round falls apart. */
-  opensAt(cluster: number): number {
-    return this.index.getClusterExpansionZoom(cluster)
+/** What the server counted, for where the sites are too many to be known here. */
+export class CountedSpots implements Spots {
+  private readonly spots: Spot[]
+
+  /** @param features some of the sites: a round of one that is among them becomes its pin. */
+  constructor(rounds: Round[], features: SiteFeature[], selected: string | null) {
+    const known = new Map(features.map((feature) => [feature.properties.id, feature]))
+    const alone = selected === null ? undefined : known.get(selected)
+    this.spots = rounds
+      .filter(({ properties }) => selected === null || properties.site_id !== selected)
+      .map(({ geometry, bbox, properties: { site_id: site, count } }): Spot => {
+        const feature = site === null ? undefined : known.get(site)
+        if (feature) return spotOf(feature.geometry.coordinates, feature.properties)
+        const opening = (): Opening => (site === null ? { box: bbox } : { site })
+        const at = geometry.coordinates
+        return { key: keyOf(at, count, {}), at, round: { total: count, tally: {}, opening } }
+      })
+      .concat(alone ? [spotOf(alone.geometry.coordinates, alone.properties)] : [])
+  }
+
+  within([west, south, east, north]: Box): Spot[] {
+    return this.spots.filter(({ at: [lon, lat] }) => lon >= west && lon <= east && lat >= south && lat <= north)
   }
 }
 
+/** Equal rounds keep their place on the page, whatever index they come from. */
+function keyOf(at: Spot['at'], total: number, tally: Tally): string {
+  return ['round', ...at, total, JSON.stringify(tally)].join()
+}
+
 function spotOf(at: Spot['at'], site: SiteProperties): Spot {
-  return { key: site.id, at, site }
+  // Whatever is drawn of a site is in its key, so that its pin is drawn anew when that changes.
+  return { key: [site.id, ...at, site.category, site.name].join(), at, site }
 }
