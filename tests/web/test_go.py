@@ -26,6 +26,9 @@ def as_device(page: Page, agent: str) -> None:
     """Say what the device is; the window alone does not."""
     session = page.context.new_cdp_session(page)
     session.send("Network.setUserAgentOverride", {"userAgent": agent})
+    if page.viewport_size == {"width": PHONE[0], "height": PHONE[1]}:
+        fingers = {"enabled": True, "maxTouchPoints": 5}
+        session.send("Emulation.setTouchEmulationEnabled", fingers)
 
 
 def a_site(live: Live) -> str:
@@ -38,7 +41,7 @@ def show(page: Page, live: Live, site: str) -> None:
     page.add_init_script(WATCH)
     page.reload()
     go(page, live, f"/go/{site}")
-    expect(page.locator(".app").first).to_be_visible()
+    expect(page.locator(".app").first).to_be_visible(timeout=20_000)
 
 
 def offered(page: Page) -> list[str]:
