@@ -40,11 +40,10 @@ CHECKS: dict[str, str] = {
     "a guided booking has no guide for its time, or another has one": """
         SELECT b.id FROM booking b LEFT JOIN guide_duty d ON d.booking_id = b.id
         LEFT JOIN guide g ON g.id = d.guide_id
-        WHERE (d.starts_at, d.ends_at, g.site_id) IS DISTINCT FROM (
-            SELECT b.starts_at, b.ends_at, b.site_id
-            WHERE b.status = ANY(:holding) AND EXISTS (
-                SELECT FROM booking_programme o JOIN programme p ON p.id = o.programme_id
-                WHERE o.booking_id = b.id AND p.needs_guide))""",
+        WHERE (d.booking_id IS NOT NULL) <> (b.status = ANY(:holding) AND EXISTS (
+            SELECT FROM booking_programme o JOIN programme p ON p.id = o.programme_id
+            WHERE o.booking_id = b.id AND p.needs_guide))
+        OR (d.starts_at, d.ends_at, g.site_id) <> (b.starts_at, b.ends_at, b.site_id)""",
     "a booking's events are not a path to its status": """
         SELECT b.id FROM booking b LEFT JOIN (
             SELECT booking_id, count(*) AS steps, max(version) AS last,

@@ -152,6 +152,11 @@ def _taken(session: Session, world: World) -> Body:
     return wish(world)
 
 
+def _unguided(session: Session, world: World) -> Body:
+    world.programme.needs_guide = True
+    return wish(world)
+
+
 SPOILS: dict[type[orders.Refused], tuple[Spoil, Body]] = {
     orders.OrganisationInactive: (_inactive, {}),
     orders.SiteNotOpen: (_suspended, {}),
@@ -161,6 +166,7 @@ SPOILS: dict[type[orders.Refused], tuple[Spoil, Body]] = {
     orders.BeyondHorizon: (_in_three_months, {"limit": 60, "latest_day": "2027-01-24"}),
     orders.ProgrammeNotOffered: (_foreign_menu, {}),
     orders.PartyTooLarge: (_crowd, {"limit": 60}),
+    orders.GuideNotFree: (_unguided, {}),
     orders.SessionFull: (_taken, {"people_free": 40, "groups_free": 0}),
 }
 
