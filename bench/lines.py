@@ -1,14 +1,14 @@
 """The lines that are measured, by the ids of their targets."""
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import httpx2
 
 from bench import questions, servers
 from bench.loads import Http, Sql
-from bench.runs import Row, Setting, p50, p95, per_second
+from bench.runs import Leg, Row, Setting, p50, p95, per_second
 from bench.statements import Probe, main_statement, requester, script
 
 _ZOOMS = range(6, 13)
@@ -80,9 +80,9 @@ def availability(setting: Setting) -> Iterator[Row]:
 
 def tiles(setting: Setting) -> Iterator[Row]:
     """P6: vector tiles at the zooms at which people look for places."""
-    for zoom in _ZOOMS:
-        paths = questions.tile_paths(setting.asker().tiles(zoom))
-        yield _against_sql(setting, "P6", f"tile z{zoom} / its SQL", paths, 16, 0.40)
+    asker = setting.asker()
+    paths = {f"tile z{zoom}": questions.tile_paths(asker.tiles(zoom)) for zoom in _ZOOMS}
+    yield from _against_sql(setting, "P6", paths, 16, 0.40)
 
 
 def search(setting: Setting) -> Iterator[Row]:
@@ -101,7 +101,7 @@ def search(setting: Setting) -> Iterator[Row]:
 def nearest(setting: Setting) -> Iterator[Row]:
     """The twenty sites around a place."""
     paths = questions.nearest_paths(setting.asker().places())
-    yield _against_sql(setting, "near", "nearest 20 / its SQL", paths, 8, None)
+    yield from _against_sql(setting, "near", {"nearest 20": paths}, 8, None)
 
 
 def memory(setting: Setting) -> Iterator[Row]:
@@ -150,15 +150,25 @@ LINES: dict[str, Callable[[Setting], Iterator[Row]]] = {
 
 
 def _against_sql(
-    setting: Setting, id_: str, what: str, paths: Sequence[str], clients: int, target: float | None
-) -> Row:
-    written = script(main_statement(_probed(setting, paths)))
+    setting: Setting,
+    id_: str,
+    paths: Mapping[str, Sequence[str]],
+    clients: int,
+    target: float | None,
+) -> Iterator[Row]:
+    """Compare the rates of requests of several kinds with those of their statements."""
+    legs: dict[str, Leg] = {}
     with servers.ours(setting.url, workers=2) as ours:
-        turns = setting.in_turns(
-            {"ours": Http(ours.base, paths, clients), "sql": Sql(setting.url, written, clients)}
-        )
-    value = turns.ratio("ours", "sql", per_second)
-    return Row(id_, what, value, target, ours=turns.told("ours"), theirs=turns.told("sql"))
+        for what, some in paths.items():
+            legs[what] = Http(ours.base, some, clients)
+            written = script(main_statement(_probed(setting, some)))
+            legs[f"{what}, sql"] = Sql(setting.url, written, clients)
+        turns = setting.in_turns(legs)
+    for what in paths:
+        sql = f"{what}, sql"
+        value = turns.ratio(what, sql, per_second)
+        told, theirs = turns.told(what), turns.told(sql)
+        yield Row(id_, f"{what} / its SQL", value, target, ours=told, theirs=theirs)
 
 
 def _probed(setting: Setting, paths: Sequence[str]) -> list[Probe]:

@@ -55,7 +55,7 @@ class Http:
         listed.write_text("".join(f"{path}\t{tag}\n" for path, tag in pairs))
         command: list[str | Path] = [
             "wrk",
-            "-t2",
+            f"-t{min(2, self.connections)}",
             f"-c{self.connections}",
             f"-d{seconds}s",
             "-s",

@@ -104,15 +104,28 @@ def _named(params: Any) -> dict[str, Any]:
 
 
 def main_statement(probes: Sequence[Probe]) -> list[Sent]:
-    """Return of each request the statement that does its work: the longest one.
+    """Return of each request the statement that does its work: the longest that all of them sent.
+
+    What is then looked up by the keys it found is left out, to the service's disadvantage.
 
     Raises:
-        RuntimeError: they differ by more than their parameters.
+        RuntimeError: they have none in common.
     """
-    chosen = [max(probe.sent, key=lambda sent: len(sent.query)) for probe in probes]
-    if len({sent.query for sent in chosen}) > 1:
+    by_query = [{sent.query: sent for sent in probe.sent} for probe in probes]
+    shared = set.intersection(*(set(sent) for sent in by_query))
+    found = [[sent[query] for sent in by_query] for query in shared]
+    chosen = [sent for sent in found if not _looks_up(sent)]
+    if not chosen:
         raise RuntimeError("the requests lead to different statements")
-    return chosen
+    return max(chosen, key=lambda sent: len(sent[0].query))
+
+
+def _looks_up(sent: Sequence[Sent]) -> bool:
+    """Tell whether a list is among the parameters that change."""
+    return any(
+        isinstance(value, list) and any(one.values[name] != value for one in sent)
+        for name, value in sent[0].values.items()
+    )
 
 
 @dataclass(frozen=True)
