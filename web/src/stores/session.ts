@@ -18,6 +18,12 @@ const holds = (roles: Role[]): boolean =>
 
 export const isManager = computed(() => holds(SITE_ROLES))
 export const isStaff = computed(() => holds(STAFF_ROLES))
+/** Whether this person puts sites on the map and takes them off. */
+export const opensSites = computed(() => holds(['district_staff']))
+export const keepsSites = computed(() => holds(['site_manager', 'district_staff']))
+/** Whether this person is a manager of that very site. */
+export const manages = (site: string): boolean =>
+  me.value?.grants.some((grant) => grant.role === 'site_manager' && grant.site?.id === site) ?? false
 export const seesFigures = computed(() => holds(FIGURES_ROLES))
 /** The branches for which this person may order. */
 export const branches = computed(() => {
