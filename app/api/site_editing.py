@@ -18,7 +18,6 @@ from app.services import (
     idempotency,
     locations,
     organisations,
-    policies,
     site_desk,
     site_editing,
     site_states,
@@ -197,7 +196,6 @@ def publish_site(site_id: UUID, actor: ActorDep, version: VersionDep, once: Once
         actor=actor,
         site_id=site_id,
         version=version,
-        horizon_days=policies.longest_horizon(once.session, now=once.now),
         now=once.now,
     )
     return answered(once, actor, site_id)

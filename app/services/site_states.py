@@ -9,9 +9,9 @@ from sqlmodel import Session, col, select
 
 from app.errors import Conflict
 from app.models import OpeningRule, Site, SiteStatus, Venue, VenueSession
-from app.services import sessions, site_scope, sites
+from app.services import policies, sessions, site_scope, sites
 from app.services.access import Actor
-from app.services.calendar import DAY, local_date
+from app.services.calendar import local_date
 from app.services.site_scope import STAFF
 
 _S = SiteStatus
@@ -82,7 +82,6 @@ def publish(
     actor: Actor,
     site_id: UUID,
     version: int,
-    horizon_days: int,
     now: datetime,
 ) -> Site:
     """Show a draft or suspended site to everybody, with sessions to order at once.
@@ -92,7 +91,6 @@ def publish(
         actor: who does it.
         site_id: which.
         version: the one the actor saw.
-        horizon_days: how far ahead sessions are made.
         now: the present instant, aware.
 
     Raises:
@@ -108,7 +106,8 @@ def publish(
     if missing:
         raise SiteNotReady(missing)
     sites.publish(session, site=site)
-    until = local_date(now) + horizon_days * DAY
+    rules = policies.in_force(session, district_id=site.district_id, now=now).of(site.id)
+    until = policies.latest_day(rules, now=now)
     sessions.keep_ahead(session, site_id=site.id, until=until, now=now)
     return site
 

@@ -12,14 +12,14 @@ down_revision = "08d804a4d35b"
 AUDITED = {"guide": "name", "location_report": "note", "site_photo": ""}
 CHECKS = {
     "programme": {
-        "case_lists": "jsonb_typeof(roles) = 'array' AND jsonb_typeof(steps) = 'array'",
-        "case_is_training": "kind = 'training_case' OR (roles = '[]' AND steps = '[]')",
+        "programme_case_lists_check": "jsonb_typeof(roles) = 'array' AND jsonb_typeof(steps) = 'array'",
+        "programme_case_is_training_check": "kind = 'training_case' OR (roles = '[]' AND steps = '[]')",
     },
     "site": {
-        "location_verified_by_somebody": (
+        "site_location_verified_by_somebody_check": (
             "(location_verified_at IS NULL) = (location_verified_by IS NULL)"
         ),
-        "phone_confirmed_by_somebody": "(phone_confirmed_at IS NULL) = (phone_confirmed_by IS NULL)",
+        "site_phone_confirmed_by_somebody_check": "(phone_confirmed_at IS NULL) = (phone_confirmed_by IS NULL)",
     },
 }
 
@@ -276,7 +276,7 @@ def upgrade() -> None:
     )
     for table, rules in CHECKS.items():
         for name, rule in rules.items():
-            op.create_check_constraint(op.f(f"{table}_{name}_check"), table, rule)
+            op.create_check_constraint(op.f(name), table, rule)
     for table, hidden in AUDITED.items():
         op.execute(
             f"CREATE CONSTRAINT TRIGGER {table}_audit AFTER INSERT OR UPDATE OR DELETE ON {table}"
@@ -288,7 +288,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table, rules in CHECKS.items():
         for name in rules:
-            op.drop_constraint(op.f(f"{table}_{name}_check"), table, type_="check")
+            op.drop_constraint(op.f(name), table, type_="check")
     op.drop_column("opening_rule", "version")
     op.drop_column("venue", "version")
     op.drop_column("venue", "active")

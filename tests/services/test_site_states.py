@@ -45,7 +45,7 @@ def move(
         "version": site.version if version is None else version,
     }
     if name == "publish":
-        return site_states.publish(session, **said, horizon_days=DAYS, now=NOW)
+        return site_states.publish(session, **said, now=NOW)
     return site_states.withdraw(session, **said, name=name, reason="展陈升级")
 
 
