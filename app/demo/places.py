@@ -28,7 +28,7 @@ from app.models import (
     Site,
     SiteKind,
 )
-from app.services import coordinates, hours, menu, sites, venues
+from app.services import coordinates, guides, hours, menu, sites, venues
 from app.services.calendar import local_date
 
 P = ProgrammeKind
@@ -126,12 +126,12 @@ def open_all(
         manager = directory.enrol(session, Role.SITE_MANAGER, words.person(luck), town)
         site = _draft(session, tree, sheet, labels[sheet.town_code], luck, manager)
         directory.appoint(session, manager, Role.SITE_MANAGER, site=site)
-        menu = _furnish(session, site, sheet, local_date(opened_at))
+        items = _furnish(session, site, sheet, local_date(opened_at), chance(seed, sheet.code))
         sites.verify_location(session, site=site, by=verified_by, now=opened_at)
         sites.publish(session, site=site)
         if sheet.code in AUTOMATIC:
             _approve_automatically(session, site, opened_at)
-        places.append(Place(site, town, menu, manager.account_id, luck.uniform(0.4, 1.6)))
+        places.append(Place(site, town, items, manager.account_id, luck.uniform(0.4, 1.6)))
     return places
 
 
@@ -200,7 +200,9 @@ def _typed(point: tuple[float, float], crs: Crs) -> tuple[float, float]:
     return round(lon, 6), round(lat, 6)
 
 
-def _furnish(session: Session, site: Site, sheet: SiteSheet, since: date) -> list[Programme]:
+def _furnish(
+    session: Session, site: Site, sheet: SiteSheet, since: date, luck: Random
+) -> list[Programme]:
     for name, people_limit, groups_limit in sheet.venues:
         venue = venues.add(
             session, site=site, name=name, people_limit=people_limit, groups_limit=groups_limit
@@ -214,12 +216,25 @@ def _furnish(session: Session, site: Site, sheet: SiteSheet, since: date) -> lis
                 valid_from=since,
                 on_holiday=week.on_holiday,
             )
-    return [_offer(session, site, MENU[item]) for item in sheet.menu]
+    if any(MENU[item].needs_guide for item in sheet.menu):
+        for _ in sheet.venues:  # one for each hall, so that all can be used at once
+            guides.add(session, site_id=site.id, name=words.person(luck))
+    cases = sheets.cases()
+    return [_offer(session, site, MENU[item], cases.get(item, {})) for item in sheet.menu]
 
 
-def _offer(session: Session, site: Site, item: _Item) -> Programme:
-    description = _HOW.get(item.kind, "")
-    return menu.add(session, site=site, description=description, **item._asdict())
+def _offer(
+    session: Session, site: Site, item: _Item, played: dict[str, list[dict[str, str]]]
+) -> Programme:
+    how = _HOW.get(item.kind, "")
+    return menu.add(
+        session,
+        site=site,
+        description=how,
+        roles=played.get("roles", ()),
+        steps=played.get("steps", ()),
+        **item._asdict(),
+    )
 
 
 def _approve_automatically(session: Session, site: Site, since: datetime) -> None:

@@ -109,6 +109,12 @@ def _site(row: dict[str, str]) -> SiteSheet:
     )
 
 
+def cases() -> dict[str, dict[str, list[dict[str, str]]]]:
+    """Return the roles and the steps of the training cases, by their key in the menus."""
+    read: dict[str, dict[str, list[dict[str, str]]]] = _json("demo_cases.json")
+    return read
+
+
 def outline() -> dict[str, Any]:
     """Return the district's outline as GeoJSON, in GCJ-02."""
     return _json("370302_boundary_gcj02.geojson")

@@ -199,6 +199,7 @@ def preview(
         now=now,
     )
     trial.rollback()
+    session.expire_all()
     return outcome.hits
 
 

@@ -52,10 +52,16 @@ _EVERYWHERE = _PLAN.replace(" AND s.id = ANY(:sites)", "")
 
 def _make(plan: str) -> str:
     # Everybody inserts in the same order, so that two makers wait for one another, never in a ring.
+    # What is there already is not tried, for that would wait for whoever is booking it.
     return f"""
         INSERT INTO venue_session
             (id, site_id, venue_id, rule_id, starts_at, ends_at, people_limit, groups_limit)
         SELECT uuid7(), p.* FROM ({plan}) p
+        WHERE NOT EXISTS (
+            SELECT FROM venue_session x
+            WHERE (x.site_id, x.venue_id, x.starts_at, x.ends_at)
+                = (p.site_id, p.venue_id, p.starts_at, p.ends_at)
+        )
         ORDER BY p.venue_id, p.starts_at
         ON CONFLICT DO NOTHING
     """  # noqa: S608  # `plan` is one of the two constants above
@@ -92,7 +98,7 @@ _DROP = text("""
         AND NOT EXISTS (SELECT FROM booking_session b WHERE b.session_id = v.id)
 """)
 _MARK = text("""
-    WITH marked AS (
+    WITH shut AS (
         SELECT v.id, CASE WHEN n.active THEN (
             SELECT c.reason FROM closure c
             WHERE c.site_id = v.site_id AND (c.venue_id IS NULL OR c.venue_id = v.venue_id)
@@ -101,10 +107,12 @@ _MARK = text("""
         ) ELSE :shut END AS reason
         FROM venue_session v JOIN venue n ON n.id = v.venue_id
         WHERE v.site_id = :site AND v.starts_at > :now
+    ), marked AS (
+        SELECT v.id, shut.reason FROM venue_session v JOIN shut ON shut.id = v.id
+        WHERE v.closed_reason IS DISTINCT FROM shut.reason
         ORDER BY v.id FOR NO KEY UPDATE OF v
     )
-    UPDATE venue_session v SET closed_reason = m.reason
-    FROM marked m WHERE m.id = v.id AND v.closed_reason IS DISTINCT FROM m.reason
+    UPDATE venue_session v SET closed_reason = m.reason FROM marked m WHERE m.id = v.id
 """)
 _HOLD = text("""
     INSERT INTO made_ahead AS m (site_id, until) VALUES (:site, CAST(:today AS date) - 1)
