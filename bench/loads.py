@@ -66,8 +66,8 @@ class Http:
         if not found:
             raise RuntimeError(f"wrk said: {done.stdout}")
         told = json.loads(found[1])
-        if told.pop("failed") or not told["requests"]:
-            raise RuntimeError(f"requests failed, or none was answered: {done.stdout}")
+        if told.pop("failed"):
+            raise RuntimeError(f"requests failed: {done.stdout}")
         return Measured(**told)
 
 

@@ -74,13 +74,20 @@ class Setting:
         return Asker(self.url, seed=self.seed)
 
     def in_turns(self, legs: Mapping[str, Leg]) -> "Turns":
-        """Warm all legs, then measure them one after another, round after round."""
+        """Warm all legs, then measure them one after another, round after round.
+
+        Raises:
+            RuntimeError: one of them is too slow for rounds this short.
+        """
         for leg in legs.values():
             leg.measure(self.effort.warm_seconds, self.folder, self.seed)
         found: dict[str, list[Measured]] = {name: [] for name in legs}
         for n in range(self.effort.rounds):
             for name, leg in legs.items():
-                found[name].append(leg.measure(self.effort.seconds, self.folder, self.seed + n))
+                measured = leg.measure(self.effort.seconds, self.folder, self.seed + n)
+                if not measured.requests:
+                    raise RuntimeError(f"{name} answered nothing in {self.effort.seconds} s")
+                found[name].append(measured)
         return Turns(found)
 
 

@@ -219,6 +219,15 @@ def test_legs_take_turns_and_the_median_of_the_ratios_counts(tmp_path: Path) -> 
     assert turns.median("a", runs.per_second) == 20
 
 
+def test_a_leg_that_answers_nothing_is_noticed(tmp_path: Path) -> None:
+    class Stuck:
+        def measure(self, seconds: int, folder: Path, seed: int) -> Measured:
+            return Measured(0, 0, 0, 0)
+
+    with pytest.raises(RuntimeError, match="stuck answered nothing"):
+        Setting("", NOW, tmp_path, 1).in_turns({"stuck": Stuck()})
+
+
 def test_a_target_is_reached_from_its_own_side() -> None:
     assert Row("P", "", 0.4, 0.4).reached is True
     assert Row("P", "", 0.39, 0.4).reached is False
