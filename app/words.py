@@ -77,6 +77,11 @@ def _beginnings() -> frozenset[str]:
     )
 
 
+@cache
+def _cut_off() -> frozenset[str]:
+    return frozenset(s[:n] for s in _syllables() for n in range(1, len(s)))
+
+
 def plain(text: str) -> str:
     """Return the letters, digits and characters of a text, in one width and in lower case."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("ü", "v")
@@ -222,17 +227,17 @@ def _splits(letters: str) -> list[list[Syllable]]:
         options = [
             (cost + price, [*way, syllable])
             for start in range(max(0, end - 6), end)
-            for price, syllable in _piece(letters[start:end])
+            for price, syllable in _piece(letters[start:end], last=end == len(letters))
             for cost, way in best[start]
         ]
         best.append(nsmallest(MOST_SPLITS, options, key=lambda option: option[0]))
     return [way for _, way in best[-1]]
 
 
-def _piece(letters: str) -> Iterator[tuple[int, Syllable]]:
+def _piece(letters: str, *, last: bool) -> Iterator[tuple[int, Syllable]]:
     if letters in _syllables():
         yield 2, Syllable(letters, whole=True)
-    elif letters in _beginnings():
+    elif letters in _beginnings() or (last and letters in _cut_off()):
         yield 3, Syllable(letters, whole=False)
     elif len(letters) == 1:
         yield 5, Syllable(letters, whole=False)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Barrier, Event
 from typing import TypeVar
 
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from tests.conftest import as_owner
 
@@ -47,7 +47,7 @@ def until_somebody_waits(engine: Engine) -> None:
 
 
 @contextmanager
-def replaced_sql(engine: Engine, words: str, others: str = "") -> Iterator[None]:
+def replaced_sql(engine: Engine | Connection, words: str, others: str = "") -> Iterator[None]:
     """Put `others` for `words` in every statement.
 
     Raises:

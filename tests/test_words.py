@@ -1,0 +1,98 @@
+"""How what people type is cut, and what is found by it."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import words
+
+HAN = st.text(
+    st.sampled_from("马鞍山太河镇红色教育基地长乐重庆党群服务中心初心学堂烈士陵园"),
+    min_size=4,
+    max_size=12,
+)
+
+
+def finds(ways: Sequence[words.Way], name: str) -> bool:
+    """Whether one way asks for grams of a name alone, as the database would judge."""
+    known = words.grams(words.plain(name))
+
+    def has(term: str) -> bool:
+        gram = term.split("'")[1]
+        return gram in known or (term.endswith(":*") and any(k.startswith(gram) for k in known))
+
+    return any(all(has(term) for term in way) for way in ways)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("taihe", "太河镇红色教育基地"),
+        ("taihezh", "太河镇红色教育基地"),
+        ("taihezhenhon", "太河镇红色教育基地"),
+        ("thz", "太河镇红色教育基地"),
+        ("taihz", "太河镇红色教育基地"),
+        ("tahez", "太河镇红色教育基地"),
+        ("太he", "太河镇红色教育基地"),
+        ("t河镇", "太河镇红色教育基地"),
+        ("泰和", "太河镇红色教育基地"),
+        ("hongse", "太河镇红色教育基地"),
+        ("xian", "西安路党群服务中心"),
+        ("xian", "先锋驿站"),
+        ("zhangle", "长乐村"),
+        ("changle", "长乐村"),
+        ("changyue", "长乐村"),
+        ("zhongqing", "重庆路"),
+        ("chongqing", "重庆路"),
+        ("lv", "吕家村"),
+        ("vr馆", "VR馆"),
+    ],
+)
+def test_what_is_found_by_its_sound(typed: str, name: str) -> None:
+    assert finds(words.sounding(typed), name)
+
+
+@pytest.mark.parametrize("typed", ["taihu", "tzh", "heta", "镇河", "zzz"])
+def test_what_is_not(typed: str) -> None:
+    assert not finds(words.sounding(typed), "太河镇红色教育基地")
+
+
+def test_magc_finds_maanshan() -> None:
+    assert finds(words.nearly("magc"), "马鞍山广场")
+    assert not finds(words.nearly("magc"), "太河镇红色教育基地")
+
+
+@settings(deadline=None)  # the first one reads the dictionary
+@given(HAN, st.data())
+def test_one_slip_in_characters_is_forgiven(name: str, data: st.DataObject) -> None:
+    n = data.draw(st.integers(0, len(name) - 1))
+    wrong = name[:n] + data.draw(st.sampled_from("甲乙丙")) + name[n + 1 :]
+    missing, needless = name[:n] + name[n + 1 :], name[:n] + "甲" + name[n:]
+    swapped = name[:n] + name[n + 1 : n + 2] + name[n] + name[n + 2 :]
+    for typed in (wrong, missing, needless, swapped):
+        assert finds(words.nearly(typed), name), typed
+
+
+@settings(deadline=None)
+@given(HAN)
+def test_what_is_right_is_found_surely(name: str) -> None:
+    assert finds(words.spelt(words.plain(name)), name)
+    assert finds(words.sounding(name), name)
+    assert finds(words.sounding(words.sound(name)[: words.MOST_LETTERS // 2]), name)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=300))
+def test_anything_typed_is_harmless(typed: str) -> None:
+    plain = words.plain(typed)[: words.MOST_LETTERS]
+    assert not re.search(r"[\s'\\%_&|!():*]", plain.replace("ª", "a"))
+    if plain:
+        ways = [*words.spelt(plain), *words.sounding(plain), *words.nearly(plain)]
+        assert len(words.written(ways)) < 200_000
+
+
+def test_one_width_and_case() -> None:
+    assert words.plain("ＶＲ 党建·馆（示例）") == "vr党建馆示例"
