@@ -1,10 +1,10 @@
 """Sites, as the public sees them."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -203,6 +203,7 @@ def get_site(
 
 
 def listed(card: cards.Card, crs: Crs) -> dict[str, Any]:
+    """Return what a list says of a site, its point in `crs`."""
     return asdict(card) | {"point": geo.point(card.at, crs)}
 
 

@@ -92,7 +92,7 @@ def test_what_is_not_published_is_not_there(
     for site_id in (hidden.id, uuid4()):
         reply = client.get(f"{PATH}/{site_id}{path}")
         assert (reply.status_code, reply.json()["code"]) == (404, "site-not-found")
-    assert client.get(f"{PATH}/x{path}").status_code == (422 if path else 404)
+    assert client.get(f"{PATH}/x{path}").status_code == (422 if path == "/sessions" else 404)
     assert client.get(f"{PATH}/{world.site.id}{path}").status_code == 200
 
 
