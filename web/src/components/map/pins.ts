@@ -98,7 +98,7 @@ function drawPin(element: HTMLElement, { name, category }: SiteProperties, curre
 /** A ring whose arcs show the categories inside. */
 function drawRound(element: HTMLElement, { total, tally }: NonNullable<Spot['round']>): void {
   element.className = 'site-round'
-  element.setAttribute('aria-label', `${total} 个阵地，点按放大`)
+  element.setAttribute('aria-label', total === 1 ? '1 个阵地' : `${total} 个阵地，点按放大`)
   let turned = 0
   const arcs = CATEGORY_CODES.flatMap((code) => {
     const share = (tally[code] ?? 0) / total
