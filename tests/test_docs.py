@@ -26,7 +26,7 @@ SECURITY = ROOT / "docs/security.md"
 MIGRATIONS = "".join(path.read_text() for path in (ROOT / "migrations/versions").glob("*.py"))
 
 ERROR_ROW = re.compile(r"^\| `([a-z-]+)` \| (\d{3}) \| .+ \| (.*)\|$", re.MULTILINE)
-SETTING_ROW = re.compile(r"^\| `APP_([A-Z_]+)` \| (.+?) \|", re.MULTILINE)
+SETTING_ROW = re.compile(r"^\| `APP_([A-Z0-9_]+)` \| (.+?) \|", re.MULTILINE)
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 MAKE = re.compile(r"\bmake ([a-z]+)\b")
 COMMAND = re.compile(r"python -m app ((?:[a-z]+\b ?)+)")

@@ -40,7 +40,8 @@ def _handler(respond: Respond) -> type[BaseHTTPRequestHandler]:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.do_GET()
 
-        do_PUT = do_POST
+        def do_PUT(self) -> None:
+            self.do_POST()
 
         def do_DELETE(self) -> None:
             self.do_GET()

@@ -42,6 +42,7 @@ TECHNICAL = {
     "idempotency_key",
     "job_run",
     "login_throttle",
+    "made_ahead",
     "notification",
     "oidc_login",
     "rate_counter",
