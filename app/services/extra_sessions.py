@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from app.db import violating
 from app.errors import Conflict
-from app.models import NO_OVERLAP, Closure, Venue, VenueSession
+from app.models import NO_OVERLAP, Closure, Site, Venue, VenueSession
 from app.services import audit, sessions, venues
 from app.services.access import Actor
 from app.services.calendar import DAY
@@ -102,7 +102,7 @@ def add(
     session.add(slot)
     with violating(NO_OVERLAP, SessionsOverlap()):
         session.flush()
-    audit.note(session, action="open", noun="venue_session", row_id=slot.id)
+    _note(session, venue, "open", slot.id)
     return slot
 
 
@@ -139,4 +139,16 @@ def remove(session: Session, *, actor: Actor, session_id: UUID, now: datetime) -
     if slot.rule_id is not None or not sessions.drop_unbooked(session, locked):
         raise SessionKept
     session.expunge(slot)
-    audit.note(session, action="withdraw", noun="venue_session", row_id=session_id)
+    _note(session, venue, "withdraw", session_id)
+
+
+def _note(session: Session, venue: Venue, action: str, session_id: UUID) -> None:
+    """Tell the audit log, which hears of deeds but not of the many sessions made from rules."""
+    district_id = session.get_one(Site, venue.site_id).district_id
+    audit.note(
+        session,
+        action=action,
+        noun="venue_session",
+        row_id=session_id,
+        district_id=district_id,
+    )

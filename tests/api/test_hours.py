@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 from sqlmodel import Session
 
-from app.models import Guide, MadeAhead, Programme, Venue
+from app.models import Guide, MadeAhead, Programme, Role, Venue
 from app.services import guides, sessions
 from tests.api.replies import NOBODY, Body, pointers, refused, told
 from tests.conftest import NOW
-from tests.makers import IN_A_WEEK, World, make_booking, make_world, signed_in
+from tests.makers import IN_A_WEEK, World, make_account, make_booking, make_world, signed_in
 from tests.services.grounds import DAY, EVERY_DAY, TODAY, hours
 from tests.services.statements import counted
 
@@ -164,6 +165,24 @@ def test_a_session_by_itself(client: TestClient, world: World, manager: dict[str
     one = f"{API}/sessions/{made['id']}"
     assert client.delete(one, headers=manager).status_code == 204
     refused(client.delete(one, headers=manager), 404, "session-not-found")
+
+
+def test_sessions_by_themselves_are_in_the_audit_log(
+    own_client: TestClient, own_engine: Engine
+) -> None:
+    with Session(own_engine, expire_on_commit=False) as setup, setup.begin():
+        world = make_world(setup)
+        manager = signed_in(setup, world.manager)
+        auditor = signed_in(setup, make_account(setup, Role.AUDITOR, at=world.district))
+    path = f"{API}/venues/{world.venue.id}/sessions"
+    body = {"starts_at": "2026-12-05T11:00:00Z", "ends_at": "2026-12-05T13:00:00Z"}
+    made = told(own_client.post(path, json=body, headers=manager), 201)
+    own_client.delete(f"{API}/sessions/{made['id']}", headers=manager)
+    log = own_client.get(f"{API}/audit-events?noun=venue_session", headers=auditor)
+    assert {(event["action"], event["row_id"]) for event in told(log)["items"]} == {
+        ("open", made["id"]),
+        ("withdraw", made["id"]),
+    }
 
 
 def test_a_closure_is_previewed_made_and_taken_back(
