@@ -41,6 +41,8 @@ _SESSIONS = """
     ) s
 """
 
+_NOTE_ALL = "INSERT INTO site_card_stale (site_id, location) SELECT id, location FROM site"
+
 
 def country(url: str, *, sites: int, days: int, seed: int, now: datetime) -> None:
     """Fill an empty database: rows by COPY, sessions by INSERT, dear indexes last.
@@ -136,7 +138,7 @@ def derive(url: str, *, anew: bool, now: datetime) -> None:
     if anew:
         with engine.begin() as connection:
             connection.execute(text("DELETE FROM site_words"))
-            connection.execute(text("INSERT INTO site_card_stale (site_id) SELECT id FROM site"))
+            connection.execute(text(_NOTE_ALL))
     for name, keep in (("words", site_words.catch_up), ("cards", site_cards.refresh)):
         with _timed(f"sites' {name}"):
             touched = 1
