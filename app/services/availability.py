@@ -25,7 +25,9 @@ MOST_SESSIONS = 24
 FURTHER_M = 30_000
 """How much further than asked a near miss may be."""
 EARLIER_OR_LATER = timedelta(days=7)
-LOOKED_AT = 300
+FIRST_ASKED, MOST_ASKED = 60, 2000
+"""Sites, nearest first, that are asked for room: at once, and if these have too little."""
+LOOKED_AT = 100
 """Sites, nearest first, that near misses of one kind are looked for at."""
 
 Why = Literal["fewer_people", "further", "other_time", "other_programme"]
@@ -104,23 +106,41 @@ def _offers(*, minutes: bool, kind: bool) -> TextClause:
     """Return the statement for what fits.
 
     The index yields the sites from near to far, each is asked for its sessions, and enough is
-    enough: neither all sites nor all sessions are ever looked at.
+    enough: neither all sites nor all sessions are ever looked at. The planner cannot know that most
+    sites have room and would rather sort all within the radius; so it is told to take the nearest
+    few first, and the others only where these are not enough.
+    """
+    sites = f"SELECT s.id, s.district_id, {openings.AWAY} AS away FROM site s WHERE {_AMONG}"  # noqa: S608
+    # How far the last of the nearest is: sites as far as that stay together, to be sorted by time.
+    brink = f"""coalesce((
+        SELECT {openings.AWAY} FROM site s WHERE {_AMONG}
+        ORDER BY {openings.AWAY} OFFSET {FIRST_ASKED - 1} LIMIT 1
+    ), 'Infinity')"""  # noqa: S608  # constants
+    nearest = f"{sites} ORDER BY {openings.AWAY} LIMIT {FIRST_ASKED}"
+    others = f"""
+        {sites} AND {_WITHIN.format(radius=":radius_m")} AND {openings.AWAY} >= {brink}
+        ORDER BY {openings.AWAY} LIMIT {MOST_ASKED}
     """
     fitting = openings.sessions(
         Asked(minutes=minutes, kind=kind),
         then=f"ORDER BY v.starts_at, v.id LIMIT {MOST_SESSIONS}",
     )
-    return text(f"""
-        SELECT s.id, {openings.AWAY} AS away, found.sessions
-        FROM site s CROSS JOIN LATERAL (
+    with_room = f"""(
+        SELECT s.id, s.away, found.sessions
+        FROM ({{which}}) s CROSS JOIN LATERAL (
             SELECT json_agg({_SESSION} ORDER BY f.starts_at, f.id) AS sessions,
                 min(f.starts_at) AS first
             FROM ({fitting}) f JOIN venue h ON h.id = f.venue_id
             HAVING count(*) > 0
         ) found
-        WHERE {_AMONG} AND {_WITHIN.format(radius=":radius_m")}
-        ORDER BY {openings.AWAY}, found.first, s.id LIMIT :limit
-    """)  # noqa: S608  # constants
+        WHERE s.away <= :radius_m {{nearer}}
+        ORDER BY s.away, found.first, s.id LIMIT :limit
+    )"""  # noqa: S608  # constants
+    parts = [
+        with_room.format(which=nearest, nearer=f"AND s.away < {brink}"),
+        with_room.format(which=others, nearer=""),
+    ]
+    return text(f"{' UNION ALL '.join(parts)} LIMIT :limit")
 
 
 def _misses(why: Why, asked: Asked, *, reach: str, session: str, site: str) -> str:
@@ -137,7 +157,8 @@ def _misses(why: Why, asked: Asked, *, reach: str, session: str, site: str) -> s
     return f"""(
         SELECT '{why}' AS why, s.id, s.away, f.room, {_SESSION} AS session
         FROM (
-            SELECT s.*, {openings.AWAY} AS away FROM site s WHERE {_AMONG} AND {reach}
+            SELECT s.id, s.district_id, {openings.AWAY} AS away FROM site s
+            WHERE {_AMONG} AND {reach}
             ORDER BY {openings.AWAY} LIMIT {LOOKED_AT}
         ) s
         CROSS JOIN LATERAL ({one}) f JOIN venue h ON h.id = f.venue_id

@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, col, select
@@ -43,8 +44,18 @@ FAULTS = {
     "forgets that an item is off the menu": ("g.active AND", ""),
     "starts too early": ("greatest(%(since)s, rule.opens_at)", "rule.opens_at"),
     "ends too late": ("run.until <= %(until)s", "TRUE"),
-    "sorts by time alone": ("AS geography), found.first", "AS geography) IS NULL, found.first"),
+    "sorts by time alone": ("ORDER BY s.away, found.first", "ORDER BY found.first"),
+    "asks only the nearest": (">= coalesce((", "> 1e9 + coalesce(("),
 }
+
+
+@pytest.fixture(autouse=True)
+def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have even small districts asked in both steps."""
+    monkeypatch.setattr(availability, "FIRST_ASKED", 3)
+    availability._offers.cache_clear()
+    yield
+    availability._offers.cache_clear()
 
 
 @contextmanager
