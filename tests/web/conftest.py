@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from setup.browser import BROWSERS
 from tests.live import Live
@@ -14,6 +14,8 @@ from tests.live import Live
 PHONE = (390, 844)
 DESK = (1440, 900)
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+
+expect.set_options(timeout=15_000)  # Machines that do other things as well are slow.
 
 OpenPage = Callable[[tuple[int, int]], Page]
 # WebGL in software, so that the map is drawn where there is no graphics card.
