@@ -15,9 +15,10 @@ from app.api.sessions import SessionPublic
 from app.api.sites import CARD, POINT, SiteListed, listed
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Category, Crs, ProgrammeKind
-from app.services import availability, coordinates, tokens, unmet_searches
-from app.services.availability import NearMiss, Offer, Why
+from app.services import availability, coordinates, near_misses, tokens, unmet_searches
+from app.services.availability import Offer
 from app.services.calendar import DAY, midnight
+from app.services.near_misses import NearMiss, Why
 from app.services.openings import MOST_RADIUS_M
 
 router = APIRouter(tags=["availability"])
@@ -172,7 +173,7 @@ def find_availability(
         homes=availability.homes(session, actor=actor),
     )
     offers = availability.find(session, wish=wish, limit=limit, now=now)
-    misses = [] if offers else availability.near_misses(session, wish=wish, now=now)
+    misses = [] if offers else near_misses.find(session, wish=wish, now=now)
     if not offers:
         unmet_searches.count(session, wish=wish, now=now)
     response.headers["Cache-Control"] = "private, no-store"
@@ -193,7 +194,7 @@ def _offer(offer: Offer, crs: Crs) -> dict[str, Any]:
 
 def _miss(miss: NearMiss, crs: Crs, language: str) -> dict[str, Any]:
     nothing = {"people": None, "further_m": None, "starts_at": None}
-    told = {"code": miss.why, "text": availability.said(miss, language)}
+    told = {"code": miss.why, "text": near_misses.said(miss, language)}
     return {
         "site": listed(miss.site, crs),
         "distance_m": miss.distance_m,

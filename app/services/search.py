@@ -5,17 +5,16 @@ one is not found again in a later one. A tier is read in the order of the sites'
 than the page needs, so that words which half of all sites have cost no more than rare ones.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel import Session
 
-from app import words
 from app.models import Category, SiteKind
 from app.models.site_words import lot
 from app.services import openings
@@ -23,9 +22,8 @@ from app.services.calendar import midnight
 from app.services.coordinates import Place
 from app.services.openings import Asked
 from app.services.site_map import Box
+from app.services.typed_words import Tier, Typed, has_grams, read, way_to
 
-MOST_WORDS = 4
-"""Words after them are overlooked."""
 GUESSES = 300
 """Sites that may have been meant, of which the likeliest are shown."""
 ALIKE = 0.5
@@ -39,18 +37,6 @@ class SiteSort(StrEnum):
     RELEVANCE = "relevance"
     DISTANCE = "distance"
     NAME = "name"
-
-
-class Tier(IntEnum):
-    """How sure it is that a site was meant, the surest first."""
-
-    EXACT = 0
-    BEGINS = 1
-    NAMED = 2
-    SOUNDS_FROM_THE_START = 3
-    SOUNDS = 4
-    OTHERWISE = 5
-    GUESSED = 6
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,7 @@ def find(
         limit: at most so many.
         now: the present instant, aware.
     """
-    typed = _typed(wish.typed) if wish.typed is not None else None
+    typed = read(wish.typed) if wish.typed is not None else None
     if typed is not None and not typed.letters:
         return []
     query = _Query(
@@ -154,13 +140,13 @@ def _filters(wish: Wish, now: datetime) -> tuple[str, dict[str, Any]]:
     return " AND ".join(where), facts
 
 
-def _sorted(session: Session, query: _Query, typed: "_Typed | None", sort: SiteSort) -> list[Found]:
+def _sorted(session: Session, query: _Query, typed: Typed | None, sort: SiteSort) -> list[Found]:
     """List in an order that does not ask how well the words fit."""
     facts = query.facts | {"limit": query.limit}
     where = query.where
     if typed is not None:
         _plan_for_the_words(session, typed, query.limit)
-        ways = [_way(tier, walked=False) for tier in Tier if tier < Tier.GUESSED]
+        ways = [way_to(tier, walked=False) for tier in Tier if tier < Tier.GUESSED]
         facts |= typed.facts
         where += f" AND ({' OR '.join(ways)}) AND ({typed.tier}) < {Tier.GUESSED}"
     key = {SiteSort.NAME: "w.sound, s.id", SiteSort.DISTANCE: f"{openings.AWAY}, s.id"}.get(
@@ -176,7 +162,7 @@ def _sorted(session: Session, query: _Query, typed: "_Typed | None", sort: SiteS
     return [Found(*row) for row in session.connection().execute(text(statement), facts)]
 
 
-def _plan_for_the_words(session: Session, typed: "_Typed", limit: int) -> Set[str]:
+def _plan_for_the_words(session: Session, typed: Typed, limit: int) -> Set[str]:
     """Have statements planned for the words at hand, and return those grams that are common.
 
     Rare ones want the index. Of common ones so many sites have all that it is quicker to walk along
@@ -201,112 +187,12 @@ _PLANNING = text("""
         ) AS common
 """)
 
-_IS_NAMED = "(strpos(w.name, :letters) > 0 OR strpos(w.short_name, :letters) > 0)"
 _CLOSENESS = """CAST(1000 * greatest(
     word_similarity(:letters, w.name), word_similarity(:heard, w.sound)
 ) AS integer)"""
 
 
-class _Typed(NamedTuple):
-    """What was typed, plain.
-
-    Attributes:
-        letters: all of it.
-        facts: parameters of the statements.
-        ways: for each tier how it is found; for `OTHERWISE` how each word is.
-        tier: SQL for the tier of `site_words w`.
-    """
-
-    letters: str
-    facts: dict[str, Any]
-    ways: dict[Tier, list[list[words.Way]]]
-    tier: str
-
-    @property
-    def grams(self) -> set[str]:
-        """Everything that is asked for."""
-        return words.grams_of(*(ways for choices in self.ways.values() for ways in choices))
-
-    def is_common(self, tier: Tier, common: Set[str]) -> bool:
-        """Tell whether a tier asks for nothing but common grams."""
-        return all(words.is_common(ways, common) for ways in self.ways[tier])
-
-
-def _typed(given: str) -> _Typed:
-    parts = [words.plain(part) for part in given.split()]
-    parts = [part[: words.MOST_LETTERS] for part in parts if part][:MOST_WORDS]
-    letters = "".join(parts)[: words.MOST_LETTERS]
-    if not letters:
-        return _Typed("", {}, {}, "")
-    heard = [words.sounding(part) if part.isascii() else [] for part in parts]
-    ways = {
-        Tier.NAMED: [words.spelt(letters)],
-        Tier.SOUNDS_FROM_THE_START: [words.sounding(letters, first=True)],
-        Tier.SOUNDS: [words.sounding(letters)],
-        Tier.OTHERWISE: [
-            [*words.spelt(part, "+"), *words.spelt(part), *sounds]
-            for part, sounds in zip(parts, heard, strict=True)
-        ],
-        Tier.GUESSED: [words.nearly(letters)],
-    }
-    facts: dict[str, Any] = {
-        "letters": letters,
-        "letters_end": letters + "\U0010ffff",
-        "heard": words.sound(letters),
-        **{f"tier_{tier}": words.written(*choices) for tier, choices in ways.items()},
-        **{f"word_{n}": part for n, part in enumerate(parts)},
-        **{f"heard_{n}": words.written(sounds) for n, sounds in enumerate(heard) if sounds},
-    }
-    return _Typed(letters, facts, ways, _tier_of(heard))
-
-
-def _tier_of(heard: Sequence[Sequence[words.Way]]) -> str:
-    return f"""CASE
-        WHEN w.name = :letters OR w.short_name = :letters THEN {Tier.EXACT}
-        WHEN starts_with(w.name, :letters) OR starts_with(w.short_name, :letters)
-            THEN {Tier.BEGINS}
-        WHEN {_IS_NAMED} THEN {Tier.NAMED}
-        WHEN {_found(Tier.SOUNDS_FROM_THE_START)} THEN {Tier.SOUNDS_FROM_THE_START}
-        WHEN {_found(Tier.SOUNDS)} THEN {Tier.SOUNDS}
-        WHEN {_has_all(heard)} THEN {Tier.OTHERWISE}
-        ELSE {Tier.GUESSED}
-    END"""
-
-
-def _found(tier: Tier, *, indexed: bool = True) -> str:
-    """Return SQL for whether the grams are as a tier wants them; a function is not indexed."""
-    query = f"CAST(:tier_{tier} AS tsquery)"
-    return f"w.grams @@ {query}" if indexed else f"ts_match_vq(w.grams, {query})"
-
-
-def _has_all(heard: Sequence[Sequence[words.Way]]) -> str:
-    """Return SQL for whether every word is in one of a site's texts, or sounds like its name."""
-    each = []
-    for n, sounds in enumerate(heard):
-        texts = [f"strpos(w.{column}, :word_{n}) > 0" for column in _TEXTS]
-        sounding = [f"w.grams @@ CAST(:heard_{n} AS tsquery)"] if sounds else []
-        each.append(f"({' OR '.join([*texts, *sounding])})")
-    return " AND ".join(each)
-
-
-_TEXTS = ("name", "short_name", "others")
-_BEGINS = """(
-    (w.name >= :letters AND w.name < :letters_end)
-    OR (w.short_name >= :letters AND w.short_name < :letters_end)
-)"""
-
-
-def _way(tier: Tier, *, walked: bool) -> str:
-    """Return SQL for how a tier finds its sites."""
-    if tier == Tier.EXACT:
-        return "(w.name = :letters OR w.short_name = :letters)"
-    if tier == Tier.BEGINS:
-        return _BEGINS
-    found = [] if walked and tier == Tier.NAMED else [_found(tier, indexed=not walked)]
-    return " AND ".join([*found, *([_IS_NAMED] if tier == Tier.NAMED else [])])
-
-
-def _tiers(session: Session, query: _Query, typed: _Typed, common: Set[str]) -> list[Found]:
+def _tiers(session: Session, query: _Query, typed: Typed, common: Set[str]) -> list[Found]:
     """Return what was surely meant, tier after tier."""
     first = query.after.tier if query.after else Tier.EXACT
     parts = []
@@ -318,7 +204,7 @@ def _tiers(session: Session, query: _Query, typed: _Typed, common: Set[str]) -> 
         # What a way finds is of its tier or a surer one, so `>=` is `=`, and easier to estimate.
         parts.append(f"""(
             SELECT {tier}, 0, w.site_id FROM site_words w JOIN site s ON s.id = w.site_id
-            WHERE {_way(tier, walked=walked)} AND ({typed.tier}) = {tier}
+            WHERE {way_to(tier, walked=walked)} AND ({typed.tier}) = {tier}
                 AND {query.where} {beyond}
             ORDER BY w.lot, w.site_id LIMIT :limit
         )""")  # noqa: S608  # constants
@@ -331,7 +217,7 @@ def _tiers(session: Session, query: _Query, typed: _Typed, common: Set[str]) -> 
     return [Found(*row) for row in session.connection().execute(statement, facts)]
 
 
-def _guesses(session: Session, query: _Query, typed: _Typed, limit: int) -> list[Found]:
+def _guesses(session: Session, query: _Query, typed: Typed, limit: int) -> list[Found]:
     """Return what may have been meant, the likeliest first."""
     after = query.after if query.after and query.after.tier == Tier.GUESSED else None
     beyond = "(closeness < :closeness OR (closeness = :closeness AND site_id > :after))"
@@ -342,7 +228,7 @@ def _guesses(session: Session, query: _Query, typed: _Typed, limit: int) -> list
         SELECT {Tier.GUESSED}, closeness, site_id FROM (
             SELECT w.site_id, {_CLOSENESS} AS closeness
             FROM site_words w JOIN site s ON s.id = w.site_id
-            WHERE ({_found(Tier.GUESSED)} OR :heard <% w.sound)
+            WHERE ({has_grams(Tier.GUESSED)} OR :heard <% w.sound)
                 AND ({typed.tier}) = {Tier.GUESSED} AND {query.where}
             LIMIT {GUESSES}
         ) w

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from app.models import Category, Organisation, OrganisationKind, ProgrammeKind, Site, SiteStatus
 from app.services import menu, search, site_words, verify
 from app.services.coordinates import Place
-from app.services.search import SiteSort, Tier, Wish
+from app.services.search import SiteSort, Wish
 from app.services.site_map import Box
+from app.services.typed_words import Tier
 from tests.conftest import NOW
 from tests.makers import make_organisation, make_policy, make_session, make_site, make_venue
 from tests.services.statements import counted
@@ -44,7 +45,8 @@ def named(session: Session, typed: str | None = None, limit: int = 50, **wanted:
     sort = wanted.pop("sort", SiteSort.DEFAULT)
     wish = Wish(typed=typed, **wanted)
     found = search.find(session, wish=wish, sort=sort, after=None, limit=limit, now=NOW)
-    return [session.get_one(Site, one.id).name for one in found]
+    names = {id_: name for id_, name in session.exec(select(col(Site.id), col(Site.name)))}
+    return [names[one.id] for one in found]
 
 
 @pytest.mark.parametrize(
