@@ -19,7 +19,7 @@ from app.models import (
     Venue,
     VenueSession,
 )
-from app.services import guides, policies, sessions
+from app.services import guides, policies
 from app.services.calendar import Calendar, midnight
 
 MOST = 3
@@ -91,8 +91,6 @@ def nearest(
         last = policies.latest_day(policy, now=now)
         return midnight(first), midnight(last + timedelta(days=1))
 
-    last_day = max(policies.latest_day(policy, now=now) for policy in rules.all())
-    sessions.catch_up(session, until=last_day, now=now, district_id=site.district_id)
     spans = [open_days(policy) for policy in rules.all()]
     since, until = min(span[0] for span in spans), max(span[1] for span in spans)
     guided = _places(session, site, menu, people)

@@ -125,7 +125,6 @@ _UNTIL = text("SELECT until FROM made_ahead WHERE site_id = :site")
 _BEHIND = text("""
     SELECT s.id, m.until FROM site s LEFT JOIN made_ahead m ON m.site_id = s.id
     WHERE s.status = 'published' AND (m.until IS NULL OR m.until < :until)
-        AND (CAST(:district AS uuid) IS NULL OR s.district_id = :district)
     ORDER BY s.id LIMIT :most
 """)
 
@@ -174,19 +173,15 @@ def keep_ahead(session: Session, *, site_id: UUID, until: date, now: datetime) -
         _extend(session, [site_id], made, until, now)
 
 
-def catch_up(
-    session: Session, *, until: date, now: datetime, district_id: UUID | None = None
-) -> int:
+def catch_up(session: Session, *, until: date, now: datetime) -> int:
     """Make the sessions of some sites that lack them up to `until`; return how many sites.
 
     Args:
         session: open transaction.
         until: last date there should be sessions for.
         now: the present instant, aware.
-        district_id: only sites of this district.
     """
-    asked = {"until": until, "most": AT_ONCE, "district": district_id}
-    behind = session.connection().execute(_BEHIND, asked).all()
+    behind = session.connection().execute(_BEHIND, {"until": until, "most": AT_ONCE}).all()
     if behind:
         made = [row.until for row in behind]
         first = None if None in made else min(made)

@@ -48,6 +48,13 @@ FAULTS: dict[str, list[str]] = {
     "an organisation does not hang where its parent is": [
         "UPDATE organisation SET path = subpath(path, 1) WHERE kind = 'branch'",
     ],
+    "a guided booking has no guide for its time, or another has one": [
+        "UPDATE programme SET needs_guide = TRUE",
+        """INSERT INTO guide (id, site_id, name, active, version)
+        SELECT uuid7(), id, 'x', TRUE, 1 FROM site;
+        INSERT INTO guide_duty SELECT b.id, g.id, b.starts_at, b.ends_at
+        FROM booking b JOIN guide g ON g.site_id = b.site_id LIMIT 1""",
+    ],
     "the audit log was changed": [
         "UPDATE audit_event SET actor_role = 'auditor' WHERE number = 7",
         "UPDATE audit_event SET at = at + interval '1 us' WHERE number = 7",
