@@ -45,7 +45,7 @@ def named(session: Session, typed: str | None = None, limit: int = 50, **wanted:
     sort = wanted.pop("sort", SiteSort.DEFAULT)
     wish = Wish(typed=typed, **wanted)
     found = search.find(session, wish=wish, sort=sort, after=None, limit=limit, now=NOW)
-    names = {id_: name for id_, name in session.exec(select(col(Site.id), col(Site.name)))}
+    names = dict(session.exec(select(col(Site.id), col(Site.name))).all())
     return [names[one.id] for one in found]
 
 
