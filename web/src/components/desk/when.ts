@@ -39,7 +39,7 @@ export function period(from: string, to: string): string {
   const last = new Date(Date.parse(to) - 1).toISOString()
   const whole = clock(from) === '00:00' && clock(to) === '00:00'
   if (whole) return dayKey(from) === dayKey(last) ? `${named(from)} 全天` : `${named(from)} 至 ${named(last)}`
-  if (dayKey(from) === dayKey(last)) return `${named(from)} ${clock(from)}–${clock(to)}`
+  if (dayKey(from) === dayKey(last)) return `${named(from)} ${clock(from)}–${clock(to) === '00:00' ? '24:00' : clock(to)}`
   return `${named(from)} ${clock(from)} 至 ${named(to)} ${clock(to)}`
 }
 
