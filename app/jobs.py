@@ -6,7 +6,7 @@ and a day's work with its (job, period) in `job_run`, in the transaction that do
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from uuid import UUID
 
@@ -31,7 +31,6 @@ from app.services import (
     one_time_codes,
     overdue,
     photos,
-    policies,
     rates,
     sessions,
     site_cards,
@@ -141,8 +140,7 @@ def _claim(session: Session, job: Job, period: date, now: datetime) -> bool:
 
 
 def _sessions(session: Session, now: datetime) -> int:
-    days = policies.longest_horizon(session, now=now)
-    return sessions.catch_up(session, until=local_date(now) + timedelta(days=days), now=now)
+    return sessions.catch_up(session, now=now)
 
 
 def _photos(session: Session, now: datetime) -> int:

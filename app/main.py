@@ -130,6 +130,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
     app.state.engine, app.state.settings = engine, settings
     app.state.storage = storage_of(settings)
     app.state.reader = Reader(engine)
+    app.state.sessions_seen_to = None
     edges.install(app, settings, rates.storage_of(settings.rate_store, engine))
     problems.install(app)
     once.install(app)

@@ -21,11 +21,13 @@ from app.models import (
     Booking,
     BookingEvent,
     BookingStatus,
+    DroppedPhoto,
     FundAccount,
     JobRun,
     Notification,
     RateCounter,
     Subsidy,
+    UnmetSearch,
     VenueSession,
     Visit,
 )
@@ -138,6 +140,19 @@ def work_for_every_job(setup: Session, world: World) -> None:
     one_time_codes.issue(setup, account_id=world.organiser.id, issued_by=None, now=NOW)
     throttles.begin(setup, subject=b"", address=None, now=NOW)
     identities.remember(setup, state="", nonce="", code_verifier="", now=NOW)
+    setup.add(DroppedPhoto(digest="0" * 64))
+    setup.add(
+        UnmetSearch(
+            asked_on=(NOW - 1000 * DAY).date(),
+            longitude=0,
+            latitude=0,
+            radius_m=1,
+            wanted_from=NOW,
+            wanted_to=LATER,
+            people=1,
+        )
+    )
+    setup.connection().execute(text("DELETE FROM site_words"))
     make_completed(setup, world, slots[0])
     for reach, slot in zip((pending, approved, arrived), slots[1:], strict=True):
         reach(setup, world, slot)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.api import geo
+from app.api.ahead import SessionsAhead
 from app.api.deps import MaybeActorDep, NowDep, SessionDep
 from app.api.problems import language_of, problems
 from app.api.sessions import SessionPublic
@@ -21,7 +22,7 @@ from app.services.calendar import DAY, midnight
 from app.services.near_misses import NearMiss, Why
 from app.services.openings import MOST_RADIUS_M
 
-router = APIRouter(tags=["availability"])
+router = APIRouter(tags=["availability"], dependencies=[SessionsAhead])
 
 MOST_SITES = 50
 MOST_MINUTES = 720

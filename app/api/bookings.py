@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlmodel import Session, col
 
+from app.api.ahead import SessionsAhead
 from app.api.deps import (
     ActorDep,
     CursorDep,
@@ -215,6 +216,7 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
     "",
     status_code=201,
     operation_id="createBooking",
+    dependencies=[SessionsAhead],
     summary="Order sessions for a branch",
     response_model=BookingPublic,
     responses=problems(

@@ -42,6 +42,12 @@ def _replies(
 _HERE = "https://example.org"
 
 
+class DefinitionResponse(JSONResponse):
+    """A definition in OpenAPI 3.0."""
+
+    media_type = documents.OPENAPI
+
+
 @router.get(
     "/",
     operation_id="getOgcLandingPage",
@@ -58,8 +64,8 @@ def get_landing_page(request: Request, base: BaseDep) -> Response:
     "/api",
     operation_id="getOgcDefinition",
     summary="OGC API - Features: its definition in OpenAPI 3.0",
-    response_class=JSONResponse,
-    responses=_replies(documents.definition(_HERE)),
+    response_class=DefinitionResponse,
+    responses=_replies(documents.definition(_HERE), documents.OPENAPI),
 )
 def get_definition(request: Request, base: BaseDep) -> Response:
     """Answer the definition that clients of the standard can read."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -22,7 +23,13 @@ class _Pages(StaticFiles):
         self.policy = policy
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Answer with the file."""
+        """Answer with the file; what is asked of the API and no route answers is not there.
+
+        Raises:
+            HTTPException: there is no such file, or it is asked for more than to be read.
+        """
+        if path.startswith("api/"):
+            raise HTTPException(404)
         response = await super().get_response(path, scope)
         for_good = f"public, max-age={A_YEAR}, immutable"
         response.headers["Cache-Control"] = for_good if path.startswith("assets") else "no-cache"

@@ -1,5 +1,6 @@
 """Domain errors as RFC 9457 problem details: the only place that knows status codes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
@@ -180,13 +181,17 @@ async def on_busy_database(request: Request, exc: Exception) -> JSONResponse:
 def _allowed(request: Request) -> str:
     """Return every method the path answers; the framework names those of one route only."""
     paths, asked = request.app.openapi()["paths"], request.url.path
-    literal = [paths[asked]] if asked in paths else []
-    fitting = literal or [methods for path, methods in paths.items() if _fits(path, asked)]
-    return ", ".join(sorted(name.upper() for methods in fitting for name in methods))
+    # Of several templates the one is meant that leaves the least open.
+    template = max((path for path in paths if _fits(path, asked)), key=_spelt_out, default=None)
+    return ", ".join(sorted(name.upper() for name in paths.get(template, ())))
 
 
 def _fits(template: str, path: str) -> bool:
     return compile_path(template)[0].match(path) is not None
+
+
+def _spelt_out(template: str) -> int:
+    return len(re.sub(r"{[^}]*}", "", template))
 
 
 async def on_http_error(request: Request, exc: Exception) -> JSONResponse:

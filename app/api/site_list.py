@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
 from app.api import geo
+from app.api.ahead import SessionsAhead
 from app.api.deps import (
     CursorDep,
     CursorUnreadable,
@@ -26,7 +27,7 @@ from app.services.openings import MOST_RADIUS_M
 from app.services.search import Found, SiteSort
 from app.services.site_map import Box
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = APIRouter(prefix="/sites", tags=["sites"], dependencies=[SessionsAhead])
 
 MOST_TYPED = 300
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app.errors import NotFound
+from app.services import policies
 from app.services.calendar import DAY, ZONE, local_date
 
 AT_ONCE = 200
@@ -173,14 +174,16 @@ def keep_ahead(session: Session, *, site_id: UUID, until: date, now: datetime) -
         _extend(session, [site_id], made, until, now)
 
 
-def catch_up(session: Session, *, until: date, now: datetime) -> int:
-    """Make the sessions of some sites that lack them up to `until`; return how many sites.
+def catch_up(session: Session, *, now: datetime) -> int:
+    """Make the sessions of some sites that lack them, and return how many sites.
+
+    There should be sessions as far ahead as anybody anywhere may order.
 
     Args:
         session: open transaction.
-        until: last date there should be sessions for.
         now: the present instant, aware.
     """
+    until = local_date(now) + policies.longest_horizon(session, now=now) * DAY
     behind = session.connection().execute(_BEHIND, {"until": until, "most": AT_ONCE}).all()
     if behind:
         made = [row.until for row in behind]

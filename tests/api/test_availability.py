@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlmodel import Session, select
 
 from app.models import UnmetSearch
 from app.services import unmet_searches
 from tests.conftest import NOW
 from tests.makers import World, make_session, make_site, make_venue, make_world, signed_in
+from tests.services.grounds import hours
 from tests.services.statements import counted
 
 PATH = "/api/v1/availability"
@@ -137,3 +138,39 @@ def test_old_searches_are_forgotten(client: TestClient, session: Session, world:
 )
 def test_what_cannot_be_meant(client: TestClient, world: World, facts: dict[str, Any]) -> None:
     assert client.get(PATH, params=HERE | facts).status_code == 422
+
+
+LATE = "2027-01-15"
+
+
+@pytest.fixture
+def neglected(own_engine: Engine, own_client: TestClient) -> TestClient:
+    """A client of a district that opens each morning, and whose scheduler never ran."""
+    with Session(own_engine) as session, session.begin():
+        hours(session, make_venue(session, make_world(session).site))
+    return own_client
+
+
+@pytest.mark.parametrize(
+    ("path", "facts"),
+    [
+        pytest.param(PATH, HERE | {"from": LATE, "to": LATE}, id="availability"),
+        pytest.param("/api/v1/sites", {"open_on": LATE}, id="sites"),
+    ],
+)
+def test_a_place_is_found_though_no_scheduler_ever_ran(
+    neglected: TestClient, path: str, facts: dict[str, Any]
+) -> None:
+    assert neglected.get(path, params=facts).json()["items"]
+
+
+def test_a_process_looks_after_the_sessions_once_a_day(
+    neglected: TestClient, own_engine: Engine
+) -> None:
+    facts = {"open_on": LATE}
+    for _ in range(2):
+        assert neglected.get("/api/v1/sites", params=facts).json()["items"]
+    with own_engine.begin() as connection:
+        connection.execute(text("DELETE FROM venue_session WHERE rule_id IS NOT NULL"))
+        connection.execute(text("DELETE FROM made_ahead"))
+    assert neglected.get("/api/v1/sites", params=facts).json()["items"] == []

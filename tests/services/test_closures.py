@@ -97,8 +97,8 @@ def test_closures_of_one_place_do_not_overlap(session: Session) -> None:
         with pytest.raises(closures.ClosuresOverlap) as refused:
             close(session, site.id, venue_id)
         assert refused.value.facts["reason"] == "设备检修"
-    next_day = {"starts_at": at(TODAY + 2 * DAY, time(0)), "ends_at": at(TODAY + 3 * DAY, time(0))}
-    close(session, site.id, **next_day)
+    next_day = at(TODAY + 2 * DAY, time(0))
+    close(session, site.id, starts_at=next_day, ends_at=next_day + DAY)
     close(session, open_site(session).id)
 
 

@@ -201,8 +201,8 @@ def test_no_two_sessions_overlap_and_none_is_in_a_closure(
     start, length = shut
     shut_at = at(TODAY, clock(start))
     over = shut_at + length * HOUR / 2
-    early = {"now": at(TODAY, time(0)) - HOUR}
-    closure = close(session, hall.site_id, starts_at=shut_at, ends_at=over, **early)
+    early = at(TODAY, time(0)) - HOUR
+    closure = close(session, hall.site_id, starts_at=shut_at, ends_at=over, now=early)
     make_one(session, TODAY)
     found = made(session, hall)
     assert all(a.ends_at <= b.starts_at for a, b in pairwise(found))
@@ -220,18 +220,24 @@ def overlapping(engine: Engine) -> int:
     return found
 
 
-def make_in_two_processes(engine: Engine) -> list[int]:
-    """Two transactions that both began before either has committed anything."""
+def make_in_two_processes(engine: Engine, *, guarded: bool = True) -> list[int]:
+    """Two transactions that both began before either has committed anything.
+
+    Where nothing makes one wait for the other, neither commits before both are done.
+    """
     with Session(engine) as setup, setup.begin():
         for _ in range(3):
             hours(setup, open_hall(setup), EVERY_DAY, MORNING, AFTERNOON)
-    gate = Barrier(2)
+    gate = Barrier(2, timeout=30)
 
     def make(_: int) -> int:
         with Session(engine) as session, session.begin():
             session.connection()
             gate.wait()
-            return sessions.make_ahead(session, now=NOW, days=30)
+            made = sessions.make_ahead(session, now=NOW, days=30)
+            if not guarded:
+                gate.wait()
+            return made
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(make, range(2)))
@@ -250,7 +256,7 @@ def test_without_constraint_and_lock_they_make_it_twice(
     with own_engine.begin() as connection:
         as_owner(connection)
         connection.execute(text(f"ALTER TABLE venue_session DROP CONSTRAINT {NO_OVERLAP}"))
-    assert sum(make_in_two_processes(own_engine)) == 2 * 3 * 2 * 31
+    assert sum(make_in_two_processes(own_engine, guarded=False)) == 2 * 3 * 2 * 31
     assert overlapping(own_engine) == 3 * 2 * 31
 
 
