@@ -26,6 +26,7 @@ from app.models import (
 )
 from app.services import extra_sessions, hours, sessions, venues
 from app.services.access import NotInScope
+from app.services.calendar import midnight
 from tests.conftest import NOW
 from tests.makers import World, actor, make_booking, make_session, make_world
 from tests.races import at_once, replaced_sql, until_somebody_waits
