@@ -25,6 +25,7 @@ def to_test() -> None:
     environment.install("dev")
     _what_python_lacks()
     browser.get()
+    bench.get_load()
 
 
 def to_bench() -> None:

@@ -13,7 +13,14 @@ PEERS = DATA / "peers"
 
 
 def get() -> None:
-    """See to it that there is wrk, and the environment of the other servers.
+    """See to it that there is wrk, and the environment of the other servers."""
+    get_load()
+    lock = environment.LOCKS / "bench.txt"
+    once(PEERS / "made", digest([lock, environment.LOCKS / "build.txt"]), lambda: _fill(lock))
+
+
+def get_load() -> None:
+    """See to it that there is a load generator.
 
     Raises:
         Refusal: wrk is not there and cannot be installed.
@@ -22,8 +29,6 @@ def get() -> None:
         debian.install("wrk")
     if not shutil.which("wrk"):
         raise Refusal("The bench needs wrk: install it (`apt-get install wrk`) and run this again.")
-    lock = environment.LOCKS / "bench.txt"
-    once(PEERS / "made", digest([lock, environment.LOCKS / "build.txt"]), lambda: _fill(lock))
 
 
 def _fill(lock: Path) -> None:

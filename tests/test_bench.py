@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
@@ -186,7 +185,6 @@ def test_the_service_is_heard_whichever_way_it_asks(tiny: str, own_engine: Engin
         asked.get("/api/v1/nothing")
 
 
-@pytest.mark.skipif(not shutil.which("wrk"), reason="`make bench` installs wrk, not `make test`")
 def test_requests_are_counted_and_failures_noticed(
     tiny: str, own_engine: Engine, tmp_path: Path
 ) -> None:
