@@ -1,21 +1,21 @@
 """A country written into a migrated database as fast as PostgreSQL takes it."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
-from sqlalchemy import text
+from sqlalchemy import Engine
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlmodel import Session, SQLModel
 
 from app.db import create_engine
 from app.demo import sheets
 from app.machine import say
-from app.services import calendar, site_cards, site_words
+from app.services import calendar, sessions, site_cards, site_words
 from app.services.calendar import DAY, ZONE, local_date
 from bench.country import MODELS, Country, Row
 
@@ -136,16 +136,47 @@ def derive(url: str, *, anew: bool, now: datetime) -> None:
     """
     engine = create_engine(url)
     if anew:
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM site_words"))
-            connection.execute(text(_NOTE_ALL))
-    for name, keep in (("words", site_words.catch_up), ("cards", site_cards.refresh)):
-        with _timed(f"sites' {name}"):
-            touched = 1
-            while touched:
-                with Session(engine) as session, session.begin():
-                    touched = keep(session, now=now)
+        with psycopg.connect(url) as owner:
+            owner.execute("TRUNCATE site_words")
+            owner.execute(_NOTE_ALL)
+    with _unindexed(url, "site_words") if anew else nullcontext():
+        _drain(engine, "sites' words", site_words.catch_up, now)
+    _drain(engine, "sites' sessions", _reach, now)
+    _drain(engine, "sites' cards", site_cards.refresh, now)
     engine.dispose()
+
+
+def _drain(engine: Engine, what: str, keep: Callable[..., int], now: datetime) -> None:
+    with _timed(what):
+        touched = 1
+        while touched:
+            with Session(engine) as session, session.begin():
+                touched = keep(session, now=now)
+
+
+@contextmanager
+def _unindexed(url: str, table: str) -> Iterator[None]:
+    """Have a table filled without its dear indexes, which are built in seconds afterwards."""
+    with psycopg.connect(url) as owner:
+        found = owner.execute(_INDEXES, [table]).fetchall()
+        for name, _ in found:
+            owner.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
+    try:
+        yield
+    finally:
+        with psycopg.connect(url) as owner:
+            for _, definition in found:
+                owner.execute(definition.encode())
+
+
+def _reach(session: Session, *, now: datetime) -> int:
+    return sessions.catch_up(session, now=now)
+
+
+_INDEXES = """
+    SELECT indexname, indexdef FROM pg_indexes
+    WHERE tablename = %s AND indexdef NOT LIKE 'CREATE UNIQUE%%'
+"""
 
 
 @contextmanager

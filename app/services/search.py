@@ -159,6 +159,15 @@ def _sorted(session: Session, query: _Query, typed: Typed | None, sort: SiteSort
         facts["after"] = query.after.id
         where += f" AND ({key}) > (SELECT {key} FROM {source} WHERE s.id = :after)"  # noqa: S608
     statement = f"SELECT 0, 0, s.id FROM {source} WHERE {where} ORDER BY {key} LIMIT :limit"  # noqa: S608  # constants
+    if sort == SiteSort.DISTANCE:
+        # By distance alone, or the index of places could not yield them in this order; whoever is
+        # as far as the last one comes along, to be put in the order of ids.
+        statement = f"""
+            SELECT 0, 0, n.id FROM (
+                SELECT s.id, {openings.AWAY} AS away FROM {source} WHERE {where}
+                ORDER BY {openings.AWAY} FETCH FIRST (:limit) ROWS WITH TIES
+            ) n ORDER BY n.away, n.id LIMIT :limit
+        """  # noqa: S608  # constants
     return [Found(*row) for row in session.connection().execute(text(statement), facts)]
 
 
