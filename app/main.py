@@ -60,7 +60,12 @@ from app.services import rates
 from app.settings import Env, Settings, load
 from app.storage import storage_of
 
+# Routes are tried one after another: what everybody asks for all the time comes first.
 ROUTERS = (
+    district_map,
+    tiles,
+    availability,
+    site_list,
     auth,
     passwords,
     identities,
@@ -72,10 +77,7 @@ ROUTERS = (
     admissions,
     calendar,
     config,
-    district_map,
-    tiles,
     ogc,
-    site_list,
     sites,
     site_desk,
     site_editing,
@@ -88,7 +90,6 @@ ROUTERS = (
     programmes,
     guides,
     sessions,
-    availability,
     navigation,
     photos,
     posters,

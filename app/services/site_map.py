@@ -67,13 +67,13 @@ def _layer(columns: str, body: str) -> Reading:
 LAYER_TAG = _layer("digest", "")
 LAYER = _layer(
     "digest, feature",
-    """, convert_to(
-        '{"type":"FeatureCollection","crs_label":"wgs84","truncated":'
-        || (count(*) > :limit) || ',"features":['
-        || coalesce(string_agg(feature, ',' ORDER BY n) FILTER (WHERE n <= :limit), '') || ']}',
-        'UTF8'
+    """, count(*) > :limit, convert_to(
+        coalesce(string_agg(feature, ',' ORDER BY n) FILTER (WHERE n <= :limit), ''), 'UTF8'
     )""",
 )
+# Put around the features here: for the database, each `||` is one more copy of all of them.
+_HEAD = b'{"type":"FeatureCollection","crs_label":"wgs84","truncated":%s,"features":['
+_TAIL = b"]}"
 
 _TOWNS = text("""
     SELECT o.id, o.place, ST_X(o.location), ST_Y(o.location),
@@ -134,7 +134,8 @@ def features(reader: Reader, *, window: Window, now: datetime) -> tuple[str, byt
     Returns:
         The `tag`, and the collection.
     """
-    made, body = site_cards.read(reader, LAYER, window.facts(now))
+    made, is_cut, told = site_cards.read(reader, LAYER, window.facts(now))
+    body = b"".join((_HEAD % (b"true" if is_cut else b"false"), told, _TAIL))
     if window.crs is Crs.WGS84:
         return made, body
     return made, coordinates.collection_in(window.crs, body.decode()).encode()
