@@ -47,7 +47,7 @@ class Http:
         """Send requests for so long.
 
         Raises:
-            RuntimeError: one was answered by anything but success.
+            RuntimeError: one was answered by anything but success, or none was answered.
         """
         listed = folder / "requests.txt"
         tags = self.etags or [""] * len(self.paths)
@@ -66,7 +66,7 @@ class Http:
         if not found:
             raise RuntimeError(f"wrk said: {done.stdout}")
         told = json.loads(found[1])
-        if told.pop("failed"):
+        if told.pop("failed") or not told["requests"]:
             raise RuntimeError(f"requests failed: {done.stdout}")
         return Measured(**told)
 

@@ -190,7 +190,7 @@ def test_requests_are_counted_and_failures_noticed(
 ) -> None:
     boxes = questions.map_paths(Asker(tiny, seed=1).boxes()[:5])
     with serving(own_engine, NOW) as base:
-        measured = Http(base, boxes, 2).measure(1, tmp_path, seed=1)
+        measured = Http(base, boxes, 2).measure(3, tmp_path, seed=1)
         with pytest.raises(RuntimeError, match="failed"):
             Http(base, ["/api/v1/nothing"], 1).measure(1, tmp_path, seed=1)
     assert measured.requests > 0
