@@ -84,10 +84,6 @@ $$"""
 """Refuses whatever it is hung on; see `append_only_trigger`."""
 
 
-def _ddl(statement: str) -> DDL:
-    return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
-
-
 SERVICE_ROLE = f"""\
 DO $$ BEGIN
     CREATE ROLE {SERVICE} NOLOGIN;

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from geoalchemy2 import WKBElement
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Uuid, event
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Instant, ddl, wgs84_point
@@ -29,10 +28,8 @@ class SiteCard(SQLModel, table=True):
     site_id: UUID = Field(
         sa_column=Column(Uuid, ForeignKey("site.id", ondelete="CASCADE"), primary_key=True)
     )
-    district_id: UUID
     town_id: UUID
     category: str
-    kinds: list[str] = Field(sa_column=Column(ARRAY(TEXT), nullable=False))
     name: str
     short_name: str
     location: WKBElement = Field(sa_column=Column(wgs84_point(), nullable=False))

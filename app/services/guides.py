@@ -111,12 +111,6 @@ def free(
     return and_(col(Guide.site_id) == site_id, col(Guide.active), ~busy)
 
 
-def is_free(session: Session, *, site_id: UUID, starts_at: datetime, ends_at: datetime) -> bool:
-    """Tell whether a site has a guide free for `[starts_at, ends_at)`."""
-    wanted = select(Guide.id).where(free(site_id, starts_at, ends_at)).limit(1)
-    return session.exec(wanted).first() is not None
-
-
 def take(
     session: Session, *, booking_id: UUID, site_id: UUID, starts_at: datetime, ends_at: datetime
 ) -> bool:

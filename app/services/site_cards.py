@@ -22,8 +22,8 @@ BATCH = 2000
 _TODAY = f"CAST(CAST(:now AT TIME ZONE '{ZONE}' AS date) AS timestamp) AT TIME ZONE '{ZONE}'"
 _NEVER = "CAST('9999-01-01 UTC' AS timestamptz)"  # infinity is no date to Python
 _COLUMNS = (
-    "district_id", "town_id", "category", "kinds", "name", "short_name", "location",
-    "next_free_at", "feature", "digest", "good_from", "good_until",
+    "town_id", "category", "name", "short_name", "location", "next_free_at",
+    "feature", "digest", "good_from", "good_until",
 )  # fmt: skip
 
 
@@ -169,10 +169,9 @@ WRONG = f"""
     SELECT coalesce(c.site_id, l.site_id)
     FROM site_card c FULL JOIN ({computed("TRUE")}) l ON l.site_id = c.site_id
     WHERE (c.site_id IS NULL OR (c.good_from <= :now AND :now < c.good_until))
-        AND (c.digest, c.district_id, c.town_id, c.category, c.kinds, c.name, c.short_name,
-             c.location, c.next_free_at)
-        IS DISTINCT FROM (l.digest, l.district_id, l.town_id, l.category, l.kinds, l.name,
-             l.short_name, l.location, l.next_free_at)
+        AND (c.digest, c.town_id, c.category, c.name, c.short_name, c.location, c.next_free_at)
+        IS DISTINCT FROM
+            (l.digest, l.town_id, l.category, l.name, l.short_name, l.location, l.next_free_at)
         AND NOT EXISTS (
             SELECT FROM site_card_stale n WHERE n.site_id IN (c.site_id, l.site_id)
         )

@@ -4,7 +4,6 @@ import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 from geoalchemy2 import Geometry
-from sqlalchemy.dialects import postgresql
 
 revision = "b1c4d2e7a9f3"
 down_revision = "6576b8dffb1d"
@@ -99,10 +98,8 @@ def upgrade() -> None:
     op.create_geospatial_table(
         "site_card",
         sa.Column("site_id", sa.Uuid(), nullable=False),
-        sa.Column("district_id", sa.Uuid(), nullable=False),
         sa.Column("town_id", sa.Uuid(), nullable=False),
         sa.Column("category", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("kinds", postgresql.ARRAY(sa.TEXT()), nullable=False),
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("short_name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column(
