@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy
@@ -30,6 +31,11 @@ from app.settings import Env, Settings
 from tests.live import Live, served
 
 NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)  # Wednesday, 09:00 in Shanghai
+
+# The same examples every time, so that a change is judged by what it changes; others are tried by
+# `make test ARGS=--hypothesis-profile=default`.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,10 +1,12 @@
 """How what people type is cut, and what is found by it."""
 
+import csv
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app import words
@@ -81,7 +83,28 @@ def test_one_slip_in_characters_is_forgiven(name: str, data: st.DataObject) -> N
 def test_what_is_right_is_found_surely(name: str) -> None:
     assert finds(words.spelt(words.plain(name)), name)
     assert finds(words.sounding(name), name)
-    assert finds(words.sounding(words.sound(name)[: words.MOST_LETTERS // 2]), name)
+
+
+def is_meant(name: str) -> bool:
+    """Whether the name is among the likely readings of its letters: jiaochuanan is 教川安 too."""
+    syllables = [words.readings(letter)[0] for letter in name]
+    ways = words._readings_of("".join(syllables))
+    return syllables in [[syllable.letters for syllable in way] for way in ways]
+
+
+@settings(deadline=None)
+@given(HAN.map(lambda name: name[:5]))
+def test_letters_that_are_read_as_meant_find_the_name(name: str) -> None:
+    assume(is_meant(name))
+    assert finds(words.sounding(words.sound(name)), name)
+
+
+def test_the_names_of_the_district_are_read_as_meant() -> None:
+    with Path("app/data/demo_sites.csv").open(encoding="utf-8-sig") as file:
+        names = [words.plain(row["name"])[:6] for row in csv.DictReader(file)]
+    assert len(names) == 27
+    for name in names:
+        assert finds(words.sounding(words.sound(name)), name), name
 
 
 @settings(deadline=None)
