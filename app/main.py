@@ -6,11 +6,13 @@ from sqlalchemy import Engine
 from app import logs
 from app.api import (
     admissions,
+    approvals,
     audit,
     auth,
     availability,
     bookings,
     calendar,
+    changes,
     claims,
     closures,
     config,
@@ -94,7 +96,9 @@ ROUTERS = (
     photos,
     posters,
     bookings,
+    approvals,
     moves,
+    changes,
     reviews,
     funds,
     claims,

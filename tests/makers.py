@@ -38,10 +38,12 @@ from app.models import (
 )
 from app.services import (
     access,
+    changes,
     claims,
     ledger,
     location_reports,
     moves,
+    order_rules,
     orders,
     photos,
     privacy,
@@ -151,14 +153,16 @@ def make_policy(
     site: Site | None = None,
     approval_mode: ApprovalMode = ApprovalMode.MANUAL,
     lead_working_days: int = 3,
+    open_bookings_limit: int = 50,
 ) -> Policy:
-    """Save a policy in force long since."""
+    """Save a policy in force long since, which lets a branch have many bookings at a time."""
     policy = Policy(
         district_id=district.id,
         site_id=site.id if site else None,
         effective_at=NOW - timedelta(days=1000),
         approval_mode=approval_mode,
         lead_working_days=lead_working_days,
+        open_bookings_limit=open_bookings_limit,
     )
     session.add(policy)
     session.flush()
@@ -375,9 +379,9 @@ def wanted(
     *slots: VenueSession,
     people: int = 20,
     branch: Organisation | None = None,
-) -> orders.Wanted:
+) -> order_rules.Wanted:
     """An order of the world's branch for its session, unless others are given."""
-    return orders.Wanted(
+    return order_rules.Wanted(
         session_ids=[slot.id for slot in slots or (world.slot,)],
         programme_ids=[world.programme.id],
         organisation_id=(branch or world.branch).id,
@@ -415,7 +419,16 @@ def move(
     reason: str | None = "因故",
     people: int | None = None,
 ) -> Booking:
-    """Move a booking on as `who`."""
+    """Move a booking on as `who`; a change is one of so many `people`, or of one less."""
+    if name == "change":
+        return changes.change(
+            session,
+            actor=actor(session, who, now),
+            booking_id=booking.id,
+            version=booking.version,
+            wanted=changes.Wanted(people_expected=people or booking.people_expected - 1),
+            now=now,
+        )
     return moves.move(
         session,
         actor=actor(session, who, now),

@@ -32,6 +32,7 @@ from app.services import (
     contacts,
     idempotency,
     ledger,
+    order_rules,
     orders,
     organisations,
     privacy,
@@ -226,21 +227,33 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         sessions.SessionNotFound,
         privacy.InvalidPhone,
         idempotency.IdempotencyKeyReused,
-        *orders.Refused.__subclasses__(),
+        *order_rules.REFUSALS,
         ledger.FundExhausted,
     ),
 )
 def create_booking(
-    wanted: BookingIn, actor: ActorDep, session: SessionDep, now: NowDep, once: OnceDep
+    wanted: BookingIn,
+    actor: ActorDep,
+    session: SessionDep,
+    now: NowDep,
+    once: OnceDep,
+    dry_run: Annotated[
+        bool, Query(description="Answer 200 with the booking it would be, and leave no trace")
+    ] = False,
 ) -> Response:
     """Hold the places at once, and ask the site's manager to accept.
 
     A refusal names the rule and offers up to 3 sessions that would be accepted.
     """
-    booking = orders.order(
-        session, actor=actor, wanted=orders.Wanted(**wanted.model_dump()), now=now
-    )
-    return once.answer(201, shown(session, [booking], actor, now)[0])
+    order = order_rules.Wanted(**wanted.model_dump())
+    if not dry_run:
+        booking = orders.order(session, actor=actor, wanted=order, now=now)
+        return once.answer(201, shown(session, [booking], actor, now)[0])
+    trial = session.begin_nested()
+    booking = orders.order(session, actor=actor, wanted=order, now=now)
+    preview = shown(session, [booking], actor, now)[0]
+    trial.rollback()
+    return once.preview(preview)
 
 
 @router.get(

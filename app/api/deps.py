@@ -20,6 +20,7 @@ from app.errors import Malformed, Unauthenticated
 from app.reader import Reader
 from app.services import access, audit, tokens
 
+VERSION = r'^(W/)?"?\d{1,9}"?$'
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 ACTOR = "actor"
 BEARER = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
@@ -108,7 +109,7 @@ def get_version(
         str,
         Header(
             alias="If-Match",
-            pattern=r'^(W/)?"?\d{1,9}"?$',
+            pattern=VERSION,
             description="The `version` that was read; another one by now answers 412",
         ),
     ],
@@ -118,6 +119,23 @@ def get_version(
 
 
 VersionDep = Annotated[int, Depends(get_version)]
+
+
+def get_seen_version(
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            pattern=VERSION,
+            description="The `version` that was read, if that matters; another one answers 412",
+        ),
+    ] = None,
+) -> int | None:
+    """Give the version that somebody decides upon, if they say it."""
+    return get_version(if_match) if if_match else None
+
+
+SeenVersionDep = Annotated[int | None, Depends(get_seen_version)]
 
 
 class CursorUnreadable(Malformed):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, Field
 
 from app.api.bookings import BookingPublic, shown
-from app.api.deps import ActorDep, Prose
+from app.api.deps import ActorDep, Prose, SeenVersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
@@ -21,6 +21,7 @@ REFUSALS = problems(
     Unauthenticated,
     NotInScope,
     bookings.BookingNotFound,
+    moves.BookingChanged,
     moves.BookingStateConflict,
     idempotency.IdempotencyKeyReused,
 )
@@ -51,7 +52,12 @@ AS_COUNTED = HeadCountIn()
 
 
 def _moved(
-    once: OnceDep, actor: ActorDep, booking_id: UUID, name: str, **said: str | int | None
+    once: OnceDep,
+    actor: ActorDep,
+    booking_id: UUID,
+    name: str,
+    version: int | None,
+    **said: str | int | None,
 ) -> Response:
     booking = moves.move(
         once.session,
@@ -59,6 +65,7 @@ def _moved(
         booking_id=booking_id,
         name=name,
         now=once.now,
+        version=version,
         **said,  # type: ignore[arg-type]
     )
     return once.answer(200, shown(once.session, [booking], actor, once.now)[0])
@@ -71,9 +78,15 @@ def _moved(
     response_model=BookingPublic,
     responses=REFUSALS | problems(ledger.FundExhausted),
 )
-def approve(booking_id: UUID, actor: ActorDep, once: OnceDep, said: MoveBody = SILENT) -> Response:
+def approve(
+    booking_id: UUID,
+    actor: ActorDep,
+    once: OnceDep,
+    seen: SeenVersionDep,
+    said: MoveBody = SILENT,
+) -> Response:
     """Accept it; the subsidy is set aside."""
-    return _moved(once, actor, booking_id, "approve", reason=said.reason)
+    return _moved(once, actor, booking_id, "approve", seen, reason=said.reason)
 
 
 @router.post(
@@ -83,9 +96,15 @@ def approve(booking_id: UUID, actor: ActorDep, once: OnceDep, said: MoveBody = S
     response_model=BookingPublic,
     responses=REFUSALS,
 )
-def reject(booking_id: UUID, actor: ActorDep, once: OnceDep, said: RejectIn) -> Response:
+def reject(
+    booking_id: UUID,
+    actor: ActorDep,
+    once: OnceDep,
+    seen: SeenVersionDep,
+    said: RejectIn,
+) -> Response:
     """Refuse it; the places are free again."""
-    return _moved(once, actor, booking_id, "reject", reason=said.reason)
+    return _moved(once, actor, booking_id, "reject", seen, reason=said.reason)
 
 
 @router.post(
@@ -95,9 +114,15 @@ def reject(booking_id: UUID, actor: ActorDep, once: OnceDep, said: RejectIn) -> 
     response_model=BookingPublic,
     responses=REFUSALS | problems(moves.ReasonMissing),
 )
-def cancel(booking_id: UUID, actor: ActorDep, once: OnceDep, said: MoveBody = SILENT) -> Response:
+def cancel(
+    booking_id: UUID,
+    actor: ActorDep,
+    once: OnceDep,
+    seen: SeenVersionDep,
+    said: MoveBody = SILENT,
+) -> Response:
     """Cancel it; the site must say why, and a branch's late cancellation counts."""
-    return _moved(once, actor, booking_id, "cancel", reason=said.reason)
+    return _moved(once, actor, booking_id, "cancel", seen, reason=said.reason)
 
 
 @router.post(
@@ -108,10 +133,14 @@ def cancel(booking_id: UUID, actor: ActorDep, once: OnceDep, said: MoveBody = SI
     responses=REFUSALS,
 )
 def arrive(
-    booking_id: UUID, actor: ActorDep, once: OnceDep, said: HeadCount = AS_COUNTED
+    booking_id: UUID,
+    actor: ActorDep,
+    once: OnceDep,
+    seen: SeenVersionDep,
+    said: HeadCount = AS_COUNTED,
 ) -> Response:
     """Confirm that the group has come; from 60 minutes before the start."""
-    return _moved(once, actor, booking_id, "arrive", people=said.people_attended)
+    return _moved(once, actor, booking_id, "arrive", seen, people=said.people_attended)
 
 
 @router.post(
@@ -122,10 +151,14 @@ def arrive(
     responses=REFUSALS,
 )
 def complete(
-    booking_id: UUID, actor: ActorDep, once: OnceDep, said: HeadCount = AS_COUNTED
+    booking_id: UUID,
+    actor: ActorDep,
+    once: OnceDep,
+    seen: SeenVersionDep,
+    said: HeadCount = AS_COUNTED,
 ) -> Response:
     """Confirm the number of people; the subsidy is committed."""
-    return _moved(once, actor, booking_id, "complete", people=said.people_attended)
+    return _moved(once, actor, booking_id, "complete", seen, people=said.people_attended)
 
 
 @router.post(
@@ -135,6 +168,12 @@ def complete(
     response_model=BookingPublic,
     responses=REFUSALS,
 )
-def no_show(booking_id: UUID, actor: ActorDep, once: OnceDep, said: MoveBody = SILENT) -> Response:
+def no_show(
+    booking_id: UUID,
+    actor: ActorDep,
+    once: OnceDep,
+    seen: SeenVersionDep,
+    said: MoveBody = SILENT,
+) -> Response:
     """Record it, once the session is over."""
-    return _moved(once, actor, booking_id, "no-show", reason=said.reason)
+    return _moved(once, actor, booking_id, "no-show", seen, reason=said.reason)

@@ -46,6 +46,12 @@ class Once:
             idempotency.keep(self.session, account_id=self.account_id, key=self.key, answer=answer)
         return Response(answer.body, status, media_type="application/json")
 
+    def preview(self, body: BaseModel) -> Response:
+        """Return a response that is true for now only; nothing is kept, the key is free again."""
+        if self.key:
+            idempotency.leave(self.session, account_id=self.account_id, key=self.key)
+        return Response(body.model_dump_json(), 200, media_type="application/json")
+
 
 async def get_request_hash(request: Request) -> bytes:
     """Give what tells one request from another."""

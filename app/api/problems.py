@@ -1,9 +1,8 @@
 """Domain errors as RFC 9457 problem details: the only place that knows status codes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import structlog
@@ -125,27 +124,35 @@ def language_of(request: Request) -> str:
 
 
 def _answer(
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    headers: dict[str, str],
-    facts: Mapping[str, object] = MappingProxyType({}),
+    status: int, code: str, title: str, detail: str, headers: dict[str, str]
 ) -> JSONResponse:
     type_ = f"/problems/{code}" if code in _all() else "about:blank"
     body = {"type": type_, "title": title, "status": status, "detail": detail, "code": code}
-    encoded = jsonable_encoder({**facts, **body})
-    return JSONResponse(encoded, status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def written(error: DomainError, language: str) -> dict[str, Any]:
+    """Return an error as a problem: its own name, title and facts, in `zh` or `en`."""
+    code = error.slug()
+    body = {
+        **error.facts,
+        "type": f"/problems/{code}",
+        "title": error.title(language),
+        "status": status_of(type(error)),
+        "detail": error.detail(language),
+        "code": code,
+    }
+    encoded: dict[str, Any] = jsonable_encoder(body)
+    return encoded
 
 
 def tell(request: Request, error: DomainError) -> JSONResponse:
-    """Answer with the error's own name, title and facts, in the reader's language."""
-    status, language = status_of(type(error)), language_of(request)
-    title, detail = error.title(language), error.detail(language)
-    headers = dict(HEADERS.get(status, {}))
+    """Answer with the error as a problem, in the reader's language."""
+    body = written(error, language_of(request))
+    headers = dict(HEADERS.get(body["status"], {}))
     if wait := error.facts.get("retry_after_seconds"):
         headers["Retry-After"] = str(wait)
-    return _answer(status, error.slug(), title, detail, headers, error.facts)
+    return JSONResponse(body, body["status"], headers=headers, media_type=MEDIA_TYPE)
 
 
 async def on_domain_error(request: Request, exc: Exception) -> JSONResponse:

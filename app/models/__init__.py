@@ -5,6 +5,8 @@ from app.models.audit import DEPLOYMENT, AuditChain, AuditEvent
 from app.models.base import MOST_PEOPLE
 from app.models.booking import (
     HOLDING,
+    OPEN,
+    OPEN_NUMBER_TAKEN,
     PATHS,
     Booking,
     BookingEvent,
@@ -13,6 +15,7 @@ from app.models.booking import (
     BookingStatus,
     Purpose,
 )
+from app.models.booking_group import BookingGroup, GroupKind
 from app.models.boundary import Boundary
 from app.models.claim import Claim, ClaimLine, ClaimStatus
 from app.models.dropped_photo import DroppedPhoto
@@ -39,17 +42,19 @@ from app.models.made_ahead import MadeAhead
 from app.models.notification import Notification
 from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
-from app.models.policy import MOST_LEAD_DAYS, ApprovalMode, Policy
+from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, Policy
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
 from app.models.site_photo import SitePhoto
 from app.models.site_words import SiteWords
+from app.models.standing import Strike, StrikeKind, Suspension
 from app.models.throttle import LoginThrottle, RateCounter
 from app.models.unmet_search import UnmetSearch
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
 from app.models.visit import Means, Review, Visit
+from app.models.waitlist import WAITS_ONCE, WaitlistEntry, WaitlistProgramme, WaitlistStatus
 
 __all__ = [
     "ACCOUNTS",
@@ -58,18 +63,23 @@ __all__ = [
     "GUIDE_NO_OVERLAP",
     "HOLDING",
     "MOST_LEAD_DAYS",
+    "MOST_OPEN_BOOKINGS",
     "MOST_PEOPLE",
     "NOT_OVERDRAWN",
     "NO_OVERLAP",
     "OFFICES_APART",
+    "OPEN",
+    "OPEN_NUMBER_TAKEN",
     "PATHS",
     "PEOPLE_FIT",
+    "WAITS_ONCE",
     "Account",
     "ApprovalMode",
     "AuditChain",
     "AuditEvent",
     "Booking",
     "BookingEvent",
+    "BookingGroup",
     "BookingProgramme",
     "BookingSession",
     "BookingStatus",
@@ -86,6 +96,7 @@ __all__ = [
     "FundAccount",
     "FundBalance",
     "Grant",
+    "GroupKind",
     "Guide",
     "GuideDuty",
     "Holiday",
@@ -124,12 +135,18 @@ __all__ = [
     "SitePhoto",
     "SiteStatus",
     "SiteWords",
+    "Strike",
+    "StrikeKind",
     "Subsidy",
     "SubsidyRule",
     "SubsidyStatus",
+    "Suspension",
     "UnmetSearch",
     "Venue",
     "VenueSession",
     "Visit",
+    "WaitlistEntry",
+    "WaitlistProgramme",
+    "WaitlistStatus",
     "WhenExhausted",
 ]

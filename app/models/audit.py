@@ -260,6 +260,7 @@ GUARDED = (
 AUDITED: dict[str, tuple[str, str]] = {
     "account": ("name,phone_hash,phone_sealed,password_hash", "version"),
     "booking": ("contact_name,contact_phone_hash,contact_phone_sealed,note", ""),
+    "booking_group": ("", ""),
     "boundary": ("", "outline"),
     "claim": ("", ""),
     "closure": ("", ""),
@@ -281,9 +282,12 @@ AUDITED: dict[str, tuple[str, str]] = {
     "role_grant": ("", ""),
     "site": ("contact_name,contact_phone", ""),
     "site_photo": ("", ""),
+    "strike": ("", ""),
     "subsidy_rule": ("", ""),
+    "suspension": ("", ""),
     "venue": ("", ""),
     "visit": ("", ""),
+    "waitlist_entry": ("contact_name,contact_phone_hash,contact_phone_sealed,note", ""),
 }
 """The audited tables: columns whose values are masked, and columns that follow from others."""
 

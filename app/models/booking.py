@@ -5,10 +5,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
 from app.models.base import MOST_PEOPLE, Instant, Row, known, make_append_only
+
+OPEN_NUMBER_TAKEN = "booking_open_number_key"
 
 
 class BookingStatus(StrEnum):
@@ -31,6 +33,9 @@ HOLDING = (
     BookingStatus.COMPLETED,
 )
 """The states in which a booking holds its places."""
+
+OPEN = (BookingStatus.PENDING, BookingStatus.APPROVED)
+"""The states in which a booking is still to be used; only so many of a branch at a site."""
 
 PATHS: tuple[tuple[BookingStatus | None, BookingStatus], ...] = (
     (None, BookingStatus.PENDING),
@@ -63,16 +68,23 @@ class Purpose(StrEnum):
     VISIT = "visit"
 
 
+_VERSION = Column("version", Integer, nullable=False)
+
+
 class Booking(Row, table=True):
     """One branch's order for `[starts_at, ends_at)` of one venue: one or more sessions in a row.
 
-    `number` is what the public code is made of. `respond_by` is when a pending order goes on to
-    the town (`escalated_at` is empty) or expires; `free_cancel_until` is the last instant of a
-    cancellation that does not count as late. `version` grows with every move. The contact's phone
-    goes when they are erased.
+    `number` is what the public code is made of. `open_number` is the booking's among those of the
+    branch at the site that are open: no two share one, and it is at most what the policy allows.
+    `group_id` is the route or series it was made with. `respond_by` is when a pending order goes on
+    to the town (`escalated_at` is empty) or expires; `free_cancel_until` is the last instant of a
+    change, or of a cancellation that does not count as late. `version` grows with every move. The
+    contact's phone goes when they are erased.
     """
 
     __tablename__ = "booking"
+    # Compare and swap: an update that did not see the last version changes nothing, and fails.
+    __mapper_args__: Any = {"version_id_col": _VERSION, "version_id_generator": False}  # noqa: RUF012
     __table_args__: Any = (
         known("status", BookingStatus),
         known("purpose", Purpose),
@@ -80,6 +92,16 @@ class Booking(Row, table=True):
         CheckConstraint(f"people_expected BETWEEN 1 AND {MOST_PEOPLE}", name="people_expected"),
         CheckConstraint("(status = 'pending') = (respond_by IS NOT NULL)", name="pending_has_date"),
         CheckConstraint("status = 'cancelled' OR NOT late_cancelled", name="late_is_cancelled"),
+        CheckConstraint("open_number >= 1", name="open_number_counts"),
+        Index(
+            OPEN_NUMBER_TAKEN,
+            "organisation_id",
+            "site_id",
+            "open_number",
+            unique=True,
+            postgresql_where=text("status IN ('pending', 'approved')"),
+        ),
+        Index("booking_group_id_idx", "group_id", postgresql_where=text("group_id IS NOT NULL")),
         Index("booking_organisation_id_starts_at_idx", "organisation_id", "starts_at"),
         Index("booking_site_id_status_starts_at_idx", "site_id", "status", "starts_at"),
         Index("booking_district_id_starts_at_idx", "district_id", "starts_at"),
@@ -101,6 +123,8 @@ class Booking(Row, table=True):
     venue_id: UUID = Field(foreign_key="venue.id")
     organisation_id: UUID = Field(foreign_key="organisation.id")
     policy_id: UUID = Field(foreign_key="policy.id")
+    group_id: UUID | None = Field(default=None, foreign_key="booking_group.id")
+    open_number: int
     made_by: UUID = Field(foreign_key="account.id")
     status: str = BookingStatus.PENDING
     starts_at: datetime = Field(sa_type=Instant)
@@ -115,7 +139,7 @@ class Booking(Row, table=True):
     escalated_at: datetime | None = Field(default=None, sa_type=Instant)
     free_cancel_until: datetime = Field(sa_type=Instant)
     late_cancelled: bool = False
-    version: int = 1
+    version: int = Field(default=1, sa_column=_VERSION)
 
 
 class BookingSession(SQLModel, table=True):

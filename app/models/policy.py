@@ -11,6 +11,7 @@ from sqlmodel import Field
 from app.models.base import Instant, Row, known
 
 MOST_LEAD_DAYS = 60
+MOST_OPEN_BOOKINGS = 100
 
 
 class ApprovalMode(StrEnum):
@@ -23,7 +24,11 @@ class ApprovalMode(StrEnum):
 class Policy(Row, table=True):
     """One version of a district's rules, or of one site's own; a booking keeps the one it met.
 
-    The newest version that is effective holds; a site's own goes before its district's.
+    The newest version that is effective and has not ended holds; a site's own goes before its
+    district's, which never ends. Strikes count for
+    `strike_months`; `strikes_limit` of them stop new bookings for `suspension_days`.
+    `offer_hours` is how long places that came free are held for who waited; `travel_km_per_hour`,
+    as the crow flies, is how fast a group gets from one stop of a route to the next.
     """
 
     __tablename__ = "policy"
@@ -39,6 +44,17 @@ class Policy(Row, table=True):
             name="lead_bounded",
         ),
         CheckConstraint("answer_working_days >= 1", name="answer_takes_a_day"),
+        CheckConstraint(
+            f"open_bookings_limit BETWEEN 1 AND {MOST_OPEN_BOOKINGS}", name="open_bookings_bounded"
+        ),
+        CheckConstraint(
+            "least(late_cancel_strikes, no_show_strikes) >= 0 AND strikes_limit >= 1"
+            " AND strike_months >= 1 AND suspension_days >= 1",
+            name="strikes_counted",
+        ),
+        CheckConstraint("offer_hours BETWEEN 1 AND 168", name="offer_bounded"),
+        CheckConstraint("travel_km_per_hour BETWEEN 1 AND 300", name="travel_bounded"),
+        CheckConstraint("site_id IS NOT NULL OR ends_at IS NULL", name="district_has_rules"),
         UniqueConstraint(
             "district_id",
             "site_id",
@@ -52,6 +68,7 @@ class Policy(Row, table=True):
     site_id: UUID | None = Field(default=None, foreign_key="site.id")
     version: int = 1
     effective_at: datetime = Field(sa_type=Instant)
+    ends_at: datetime | None = Field(default=None, sa_type=Instant)
     lead_working_days: int = 3
     lead_working_days_large: int = 5
     large_party_people: int = 50
@@ -59,3 +76,12 @@ class Policy(Row, table=True):
     answer_working_days: int = 1
     free_cancel_working_days: int = 2
     approval_mode: str = ApprovalMode.MANUAL
+    open_bookings_limit: int = 2
+    late_cancel_strikes: int = 1
+    no_show_strikes: int = 2
+    strikes_limit: int = 3
+    strike_months: int = 12
+    suspension_days: int = 90
+    offer_hours: int = 24
+    travel_km_per_hour: int = 30
+    made_by: UUID | None = Field(default=None, foreign_key="account.id")

@@ -66,6 +66,7 @@ def nearest(
     menu: Sequence[Programme],
     rules: policies.Policies,
     calendar: Calendar,
+    besides: Sequence[UUID] = (),
     now: datetime,
 ) -> list[Alternative]:
     """Return up to `MOST` sessions that would be accepted now: nearest in time, then in distance.
@@ -82,6 +83,7 @@ def nearest(
         menu: what they order with it.
         rules: the district's policies in force.
         calendar: working days.
+        besides: sites where they may not order another.
         now: the present instant, aware.
     """
     outside = is_outside(branch, site)
@@ -93,7 +95,8 @@ def nearest(
 
     spans = [open_days(policy) for policy in rules.all()]
     since, until = min(span[0] for span in spans), max(span[1] for span in spans)
-    guided = _places(session, site, menu, people)
+    places = _places(session, site, menu, people)
+    guided = {id_: guided for id_, guided in places.items() if id_ not in besides}
     offers = []
     for slot, venue_name, name in _with_room(
         session, to=to, site=site, people=people, guided=guided, since=since, until=until

@@ -72,6 +72,7 @@ def published(where: str) -> str:
         LEFT JOIN LATERAL (
             SELECT p.lead_working_days AS lead FROM policy p
             WHERE p.district_id = s.district_id AND p.effective_at <= :now
+                AND (p.ends_at IS NULL OR p.ends_at > :now)
                 AND (p.site_id = s.id OR p.site_id IS NULL)
             ORDER BY p.site_id IS NULL, p.version DESC LIMIT 1
         ) rule ON TRUE

@@ -74,6 +74,12 @@ def keep(session: Session, *, account_id: UUID, key: UUID, answer: Answer) -> No
     session.flush()
 
 
+def leave(session: Session, *, account_id: UUID, key: UUID) -> None:
+    """Give up a claimed key, as if it had never been sent."""
+    session.delete(session.get_one(IdempotencyKey, (account_id, key)))
+    session.flush()
+
+
 def forget_old(session: Session, now: datetime) -> int:
     """Delete keys older than `KEPT` and return how many; a job."""
     done = session.exec(delete(IdempotencyKey).where(col(IdempotencyKey.made_at) <= now - KEPT))

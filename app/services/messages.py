@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 Kind = Literal[
     "booking-pending",
+    "booking-changed",
     "booking-escalated",
     "booking-approved",
     "booking-rejected",
@@ -34,6 +35,16 @@ TEMPLATES: dict[str, _Template] = {
             "新预约待接单", "{branch} 预约 {site} {when}，{people} 人，请在 {respond_by} 前答复。"
         ),
         Message("A booking awaits you", "{branch} at {site}, {when}, {people} people."),
+    ),
+    "booking-changed": _Template(
+        Message(
+            "预约有改动，待接单",
+            "{branch} 改为预约 {site} {when}，{people} 人（{code}），请在 {respond_by} 前答复。",
+        ),
+        Message(
+            "A booking was changed and awaits you",
+            "{branch} at {site}, {when}, {people} people ({code}).",
+        ),
     ),
     "booking-escalated": _Template(
         Message("预约转接", "{site} 未在时限内答复 {branch} {when} 的预约，请代为处理。"),

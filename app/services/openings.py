@@ -31,6 +31,7 @@ _RULE = f"""
             AT TIME ZONE '{ZONE}' AS shuts_at
     FROM policy p
     WHERE p.district_id = s.district_id AND p.effective_at <= :now
+        AND (p.ends_at IS NULL OR p.ends_at > :now)
         AND (p.site_id = s.id OR p.site_id IS NULL)
     ORDER BY p.site_id IS NULL, p.version DESC LIMIT 1
 """  # noqa: S608  # constants

@@ -1,13 +1,14 @@
 """What the clock makes due on bookings: escalation, expiry, no-shows, completion."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlmodel import Session, col, select
 
-from app.models import Booking, BookingStatus
-from app.services import steps
+from app.models import Booking, BookingSession, BookingStatus
+from app.services import holds, standings, steps
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 
 
@@ -45,6 +46,58 @@ def catch_up_one(session: Session, *, booking_id: UUID, now: datetime) -> bool:
         .with_for_update(key_share=True, skip_locked=True)
     ).first()
     return booking is not None and steps.catch_up(session, booking, now=now)
+
+
+def try_for(
+    session: Session, attempt: Callable[[], bool], *, session_ids: Sequence[UUID], now: datetime
+) -> bool:
+    """Tell whether places could be had; those of orders that have lapsed by now count as free.
+
+    Args:
+        session: open transaction.
+        attempt: holds the places, or tells that there are none.
+        session_ids: where.
+        now: the present instant, aware.
+    """
+    if attempt():
+        return True
+    here = col(BookingSession.session_id).in_(session_ids)
+    waits = exists().where(col(BookingSession.booking_id) == Booking.id, here)
+    theirs = and_(col(Booking.status) == BookingStatus.PENDING, waits)
+    return settle(session, theirs=theirs, now=now) > 0 and attempt()
+
+
+def settle(
+    session: Session,
+    *,
+    theirs: ColumnElement[bool],
+    besides: Sequence[UUID] = (),
+    now: datetime,
+) -> int:
+    """Write the steps due on some bookings before others count on it; return how many moved.
+
+    Their branches, for a strike, and their sessions with those the caller is about to take places
+    in are locked first, so that nobody waits for one with the fund in hand. What somebody else has
+    locked is left to them.
+
+    Args:
+        session: open transaction that holds no session yet.
+        theirs: which bookings.
+        besides: sessions to be locked with theirs, if there is anything to settle.
+        now: the present instant, aware.
+    """
+    due = select(Booking).where(theirs, or_(unanswered(now), missed(now))).order_by(col(Booking.id))
+    locked = due.with_for_update(key_share=True, skip_locked=True)
+    found = session.exec(locked.execution_options(populate_existing=True)).all()
+    if not found:
+        return 0
+    for branch_id in sorted({booking.organisation_id for booking in found}):
+        standings.hold(session, organisation_id=branch_id)
+    ids = select(BookingSession.session_id).where(
+        col(BookingSession.booking_id).in_([booking.id for booking in found])
+    )
+    holds.lock(session, session_ids=[*session.exec(ids), *besides])
+    return sum(steps.catch_up(session, booking, now=now) for booking in found)
 
 
 def catch_up(session: Session, *, now: datetime) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import Session, col, select
 
 from app.models import Policy
@@ -38,12 +38,18 @@ def in_force(session: Session, *, district_id: UUID, now: datetime) -> Policies:
     """
     found = session.exec(
         select(Policy)
-        .where(Policy.district_id == district_id, col(Policy.effective_at) <= now)
+        .where(Policy.district_id == district_id, holds(now))
         .order_by(col(Policy.version))
     )
     newest = {policy.site_id: policy for policy in found}
     district = newest.pop(None)
     return Policies(district, {site: policy for site, policy in newest.items() if site})
+
+
+def holds(now: datetime) -> ColumnElement[bool]:
+    """Say in SQL that a version is effective at the aware instant `now`, and has not ended."""
+    lasts = or_(col(Policy.ends_at).is_(None), col(Policy.ends_at) > now)
+    return and_(col(Policy.effective_at) <= now, lasts)
 
 
 def earliest_day(
@@ -62,5 +68,5 @@ def latest_day(policy: Policy, *, now: datetime) -> date:
 
 def longest_horizon(session: Session, *, now: datetime) -> int:
     """Return how many days ahead somebody somewhere may order; 0 where there is no policy."""
-    longest = select(func.max(Policy.horizon_days)).where(col(Policy.effective_at) <= now)
+    longest = select(func.max(Policy.horizon_days)).where(holds(now))
     return session.exec(longest).one() or 0

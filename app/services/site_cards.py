@@ -133,11 +133,9 @@ _REFRESH = text(f"""
             {computed("s.id = ANY(ARRAY(SELECT site_id FROM wanted))")}
         ) m CROSS JOIN opening CROSS JOIN LATERAL (
             SELECT
-                coalesce(max(p.effective_at) FILTER (WHERE p.effective_at <= :now), '-infinity')
-                    AS ruled_since,
-                coalesce(min(p.effective_at) FILTER (WHERE p.effective_at > :now), {_NEVER})
-                    AS ruled_until
-            FROM policy p
+                coalesce(max(t.at) FILTER (WHERE t.at <= :now), '-infinity') AS ruled_since,
+                coalesce(min(t.at) FILTER (WHERE t.at > :now), {_NEVER}) AS ruled_until
+            FROM policy p CROSS JOIN LATERAL (VALUES (p.effective_at), (p.ends_at)) t (at)
             WHERE p.district_id = m.district_id AND (p.site_id = m.id OR p.site_id IS NULL)
         ) rules CROSS JOIN LATERAL (
             SELECT

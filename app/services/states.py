@@ -32,6 +32,7 @@ _STAFF = frozenset({Role.TOWN_STAFF, Role.DISTRICT_STAFF})
 MOVES: Mapping[str, Move] = {
     "approve": Move(frozenset({S.PENDING}), S.APPROVED, _MANAGER, _STAFF),
     "reject": Move(frozenset({S.PENDING}), S.REJECTED, _MANAGER, _STAFF),
+    "change": Move(frozenset({S.PENDING, S.APPROVED}), S.PENDING, frozenset({Role.ORGANISER})),
     "cancel": Move(
         frozenset({S.PENDING, S.APPROVED}), S.CANCELLED, frozenset({Role.ORGANISER}) | _MANAGER
     ),
@@ -44,8 +45,11 @@ MOVES: Mapping[str, Move] = {
 def in_time(name: str, booking: Booking, roles: frozenset[Role], now: datetime) -> bool:
     """Tell whether the clock allows a move that state and role allow.
 
-    A branch cannot cancel what has begun, or nobody would ever be a no-show; the site can.
+    A branch cannot cancel what has begun, or nobody would ever be a no-show; the site can. What may
+    be cancelled freely may be changed.
     """
+    if name == "change":
+        return now < booking.free_cancel_until
     if name == "cancel":
         return Role.SITE_MANAGER in roles or now < booking.starts_at
     if name == "arrive":

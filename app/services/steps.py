@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from app.models import HOLDING, Booking, BookingEvent, BookingStatus, Policy, Visit
-from app.services import bookings, calendar, guides, holds, notifications, subsidies
+from app.models import HOLDING, Booking, BookingEvent, BookingStatus, Policy, StrikeKind, Visit
+from app.services import bookings, calendar, guides, holds, notifications, standings, subsidies
 from app.services.alternatives import is_outside
 from app.services.calendar import ZONE, local_date
 from app.services.codes import code_of
@@ -53,7 +53,8 @@ def miss(
     actor_id: UUID | None = None,
     reason: str | None = None,
 ) -> None:
-    """Record that nobody came; what was set aside goes back."""
+    """Record that nobody came: a strike; what was set aside goes back."""
+    standings.strike(session, booking, kind=StrikeKind.NO_SHOW, now=now)
     step(session, booking, S.NO_SHOW, now=now, actor_id=actor_id, reason=reason)
     subsidies.release(session, booking_id=booking.id)
     tell(session, booking, "booking-no-show", now, branch=True, site=True)

@@ -10,7 +10,7 @@ from sqlmodel import Session, func, select
 from uuid_utils.compat import uuid7
 
 from app.models import Account, ApprovalMode, Booking, Role, SiteStatus, VenueSession
-from app.services import orders
+from app.services import order_rules
 from app.services.codes import code_of
 from tests.api.replies import Body, done_once, keyed, pointers, refused, sent_raw, told, walked
 from tests.conftest import NOW
@@ -157,22 +157,22 @@ def _unguided(session: Session, world: World) -> Body:
     return wish(world)
 
 
-SPOILS: dict[type[orders.Refused], tuple[Spoil, Body]] = {
-    orders.OrganisationInactive: (_inactive, {}),
-    orders.SiteNotOpen: (_suspended, {}),
-    orders.SessionsNotConsecutive: (_gap, {}),
-    orders.SessionClosed: (_closed, {"reason": "检修"}),
-    orders.LeadTimeTooShort: (_tomorrow, {"limit": 3, "earliest_day": "2026-11-30"}),
-    orders.BeyondHorizon: (_in_three_months, {"limit": 60, "latest_day": "2027-01-24"}),
-    orders.ProgrammeNotOffered: (_foreign_menu, {}),
-    orders.PartyTooLarge: (_crowd, {"limit": 60}),
-    orders.GuideNotFree: (_unguided, {}),
-    orders.SessionFull: (_taken, {"people_free": 40, "groups_free": 0}),
+SPOILS: dict[type[order_rules.Refused], tuple[Spoil, Body]] = {
+    order_rules.OrganisationInactive: (_inactive, {}),
+    order_rules.SiteNotOpen: (_suspended, {}),
+    order_rules.SessionsNotConsecutive: (_gap, {}),
+    order_rules.SessionClosed: (_closed, {"reason": "检修"}),
+    order_rules.LeadTimeTooShort: (_tomorrow, {"limit": 3, "earliest_day": "2026-11-30"}),
+    order_rules.BeyondHorizon: (_in_three_months, {"limit": 60, "latest_day": "2027-01-24"}),
+    order_rules.ProgrammeNotOffered: (_foreign_menu, {}),
+    order_rules.PartyTooLarge: (_crowd, {"limit": 60}),
+    order_rules.GuideNotFree: (_unguided, {}),
+    order_rules.SessionFull: (_taken, {"people_free": 40, "groups_free": 0}),
 }
 
 
 def test_every_rule_is_tried_below() -> None:
-    assert set(SPOILS) == set(orders.Refused.__subclasses__())
+    assert set(SPOILS) == set(order_rules.Refused.__subclasses__())
 
 
 @pytest.mark.parametrize("rule", SPOILS)
@@ -181,7 +181,7 @@ def test_a_refusal_names_its_rule_and_offers_others(
     session: Session,
     world: World,
     organiser: dict[str, str],
-    rule: type[orders.Refused],
+    rule: type[order_rules.Refused],
 ) -> None:
     spoil, facts = SPOILS[rule]
     free = make_session(session, world.venue, starts_at=IN_A_WEEK + 2 * DAY)
@@ -190,7 +190,7 @@ def test_a_refusal_names_its_rule_and_offers_others(
     assert problem["rule"] == rule.slug()
     assert facts.items() <= problem.items()
     assert len(problem["alternatives"]) <= 3
-    if rule is orders.SessionFull:
+    if rule is order_rules.SessionFull:
         (offered,) = problem["alternatives"]
         assert offered["id"] == str(free.id)
         told(

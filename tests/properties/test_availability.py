@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from app.errors import DomainError
 from app.models import Programme, Purpose, Role
-from app.services import availability, orders
+from app.services import availability, order_rules, orders
 from app.services.availability import Wish
 from tests.conftest import NOW
 from tests.makers import actor, make_account, make_organisation
@@ -115,7 +115,7 @@ def _ordered(
     with undone(session):
         branch = make_organisation(session, parent=rooms.towns[0], outside=guest)
         who = make_account(session, Role.ORGANISER, at=branch)
-        order = orders.Wanted(
+        order = order_rules.Wanted(
             session_ids=ids,
             programme_ids=[item] if item else [],
             organisation_id=branch.id,

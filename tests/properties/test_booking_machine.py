@@ -22,7 +22,7 @@ from sqlmodel import Session
 
 from app import models
 from app.models import Account, BookingStatus, VenueSession
-from app.services import holds, moves, orders, overdue, verify
+from app.services import holds, moves, order_rules, orders, overdue, verify
 from app.services.calendar import local_date
 from app.services.states import CLOSES_AFTER, MOVES, NO_SHOW_AFTER
 from tests.conftest import NOW
@@ -111,11 +111,11 @@ class Booking(RuleBasedStateMachine):
         try:
             with self.session.begin_nested():
                 booking = orders.order(self.session, actor=organiser, wanted=wish, now=self.now)
-        except orders.SessionFull:
+        except order_rules.SessionFull:
             assert in_time
             assert not room
             return multiple()
-        except orders.LeadTimeTooShort:
+        except order_rules.LeadTimeTooShort:
             assert not in_time
             return multiple()
         assert in_time

@@ -34,6 +34,7 @@ PERSONAL = {
     "registration": {"contact_name", "contact_phone_hash", "contact_phone_sealed", "note"},
     "review": {"text"},
     "site": {"contact_name", "contact_phone"},
+    "waitlist_entry": {"contact_name", "contact_phone_hash", "contact_phone_sealed", "note"},
 }
 TECHNICAL = {
     "audit_chain",
@@ -63,6 +64,7 @@ PARTS = {
     "ledger_entry",
     "subsidy",
     "venue_session",
+    "waitlist_programme",
 }
 """Tables that follow from a booking, a claim or a rule, whose own event tells of them."""
 

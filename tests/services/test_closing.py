@@ -14,7 +14,7 @@ from app.models import (
     SiteStatus,
     VenueSession,
 )
-from app.services import closures, hits, orders, sessions, steps, verify
+from app.services import closures, hits, order_rules, orders, sessions, steps, verify
 from app.services import messages as texts
 from app.services.access import NotInScope
 from app.services.sites import SiteClosed, SiteNotFound
@@ -149,7 +149,7 @@ def test_bookings_stay_and_no_more_are_taken(session: Session, world: World) -> 
     shut(session, world)
     session.refresh(booking)
     assert booking.status == BookingStatus.PENDING
-    with pytest.raises(orders.SessionClosed), session.begin_nested():
+    with pytest.raises(order_rules.SessionClosed), session.begin_nested():
         make_booking(session, world)
 
 

@@ -19,7 +19,7 @@ from app.models import (
     Role,
     VenueSession,
 )
-from app.services import guides, orders, overdue, verify
+from app.services import guides, order_rules, orders, overdue, verify
 from tests.conftest import NOW, as_owner
 from tests.makers import (
     HOUR,
@@ -66,8 +66,8 @@ def duties(session: Session) -> list[GuideDuty]:
     return list(session.exec(select(GuideDuty).order_by(col(GuideDuty.booking_id))))
 
 
-def refusal(session: Session, world: World, slot: VenueSession) -> orders.GuideNotFree:
-    with pytest.raises(orders.GuideNotFree) as refused, session.begin_nested():
+def refusal(session: Session, world: World, slot: VenueSession) -> order_rules.GuideNotFree:
+    with pytest.raises(order_rules.GuideNotFree) as refused, session.begin_nested():
         make_booking(session, world, slot)
     return refused.value
 
@@ -146,8 +146,8 @@ def test_what_is_offered_instead_has_a_guide(session: Session, world: World) -> 
         )
 
 
-def asked(branch: Organisation, slot: VenueSession, item: Programme) -> orders.Wanted:
-    return orders.Wanted(
+def asked(branch: Organisation, slot: VenueSession, item: Programme) -> order_rules.Wanted:
+    return order_rules.Wanted(
         session_ids=[slot.id],
         programme_ids=[item.id],
         organisation_id=branch.id,
@@ -165,7 +165,7 @@ def test_an_item_off_the_menu_is_not_ordered_and_not_offered(
     make_booking(session, world)
     world.programme.active = False
     session.flush()
-    with pytest.raises(orders.ProgrammeNotOffered), session.begin_nested():
+    with pytest.raises(order_rules.ProgrammeNotOffered), session.begin_nested():
         make_booking(session, world, hall(session, world, starts_at=IN_A_WEEK + DAY))
 
 
@@ -247,7 +247,7 @@ def rivals(engine: Engine) -> list[str]:
                     wanted=wanted(world, slots[n], branch=branches[n]),
                     now=NOW,
                 )
-        except orders.GuideNotFree as refused:
+        except order_rules.GuideNotFree as refused:
             return refused.slug()
         return "ordered"
 

@@ -17,7 +17,7 @@ from app.models import (
     SiteStatus,
     VenueSession,
 )
-from app.services import bookings, orders, sessions
+from app.services import bookings, order_rules, orders, sessions
 from app.services.access import NotInScope
 from app.services.organisations import OrganisationNotFound
 from tests.conftest import NOW
@@ -44,7 +44,7 @@ def world(session: Session) -> World:
     return make_world(session)
 
 
-def order(session: Session, world: World, what: orders.Wanted) -> Booking:
+def order(session: Session, world: World, what: order_rules.Wanted) -> Booking:
     return orders.order(session, actor=actor(session, world.organiser), wanted=what, now=NOW)
 
 
@@ -86,59 +86,59 @@ def test_several_sessions_in_a_row_are_one_booking(session: Session, world: Worl
     assert held(session, next_one) == held(session, world.slot) == (20, 1)
 
 
-Spoil = Callable[[Session, World], orders.Wanted]
+Spoil = Callable[[Session, World], order_rules.Wanted]
 
 
-def _inactive(session: Session, world: World) -> orders.Wanted:
+def _inactive(session: Session, world: World) -> order_rules.Wanted:
     world.branch.active = False
     return wanted(world)
 
 
-def _suspended(session: Session, world: World) -> orders.Wanted:
+def _suspended(session: Session, world: World) -> order_rules.Wanted:
     world.site.status = SiteStatus.SUSPENDED
     return wanted(world)
 
 
-def _gap(session: Session, world: World) -> orders.Wanted:
+def _gap(session: Session, world: World) -> order_rules.Wanted:
     late = make_session(session, world.venue, starts_at=world.slot.ends_at + HOUR)
     return wanted(world, world.slot, late)
 
 
-def _other_hall(session: Session, world: World) -> orders.Wanted:
+def _other_hall(session: Session, world: World) -> order_rules.Wanted:
     hall = make_venue(session, world.site)
     return wanted(world, world.slot, make_session(session, hall, starts_at=world.slot.ends_at))
 
 
-def _closed(session: Session, world: World) -> orders.Wanted:
+def _closed(session: Session, world: World) -> order_rules.Wanted:
     world.slot.closed_reason = "检修"
     return wanted(world)
 
 
-def _tomorrow(session: Session, world: World) -> orders.Wanted:
+def _tomorrow(session: Session, world: World) -> order_rules.Wanted:
     return wanted(world, make_session(session, world.venue, starts_at=NOW + timedelta(days=1)))
 
 
-def _in_three_months(session: Session, world: World) -> orders.Wanted:
+def _in_three_months(session: Session, world: World) -> order_rules.Wanted:
     return wanted(world, make_session(session, world.venue, starts_at=NOW + timedelta(days=90)))
 
 
-def _foreign_menu(session: Session, world: World) -> orders.Wanted:
+def _foreign_menu(session: Session, world: World) -> order_rules.Wanted:
     elsewhere = make_programme(session, make_site(session, world.town))
     what = wanted(world)
-    return orders.Wanted(**{**what.__dict__, "programme_ids": [elsewhere.id]})
+    return order_rules.Wanted(**{**what.__dict__, "programme_ids": [elsewhere.id]})
 
 
-def _crowd(session: Session, world: World) -> orders.Wanted:
+def _crowd(session: Session, world: World) -> order_rules.Wanted:
     return wanted(world, people=61)
 
 
-def _crowd_in_time(session: Session, world: World) -> orders.Wanted:
+def _crowd_in_time(session: Session, world: World) -> order_rules.Wanted:
     """51 people need five working days, which a session four ahead does not give."""
     soon = make_session(session, world.venue, starts_at=NOW + timedelta(days=6))
     return wanted(world, soon, people=51)
 
 
-def _taken(session: Session, world: World) -> orders.Wanted:
+def _taken(session: Session, world: World) -> order_rules.Wanted:
     make_booking(session, world)
     return wanted(world)
 
@@ -146,21 +146,21 @@ def _taken(session: Session, world: World) -> orders.Wanted:
 @pytest.mark.parametrize(
     ("spoil", "refusal"),
     [
-        (_inactive, orders.OrganisationInactive),
-        (_suspended, orders.SiteNotOpen),
-        (_gap, orders.SessionsNotConsecutive),
-        (_other_hall, orders.SessionsNotConsecutive),
-        (_closed, orders.SessionClosed),
-        (_tomorrow, orders.LeadTimeTooShort),
-        (_in_three_months, orders.BeyondHorizon),
-        (_foreign_menu, orders.ProgrammeNotOffered),
-        (_crowd, orders.PartyTooLarge),
-        (_crowd_in_time, orders.LeadTimeTooShort),
-        (_taken, orders.SessionFull),
+        (_inactive, order_rules.OrganisationInactive),
+        (_suspended, order_rules.SiteNotOpen),
+        (_gap, order_rules.SessionsNotConsecutive),
+        (_other_hall, order_rules.SessionsNotConsecutive),
+        (_closed, order_rules.SessionClosed),
+        (_tomorrow, order_rules.LeadTimeTooShort),
+        (_in_three_months, order_rules.BeyondHorizon),
+        (_foreign_menu, order_rules.ProgrammeNotOffered),
+        (_crowd, order_rules.PartyTooLarge),
+        (_crowd_in_time, order_rules.LeadTimeTooShort),
+        (_taken, order_rules.SessionFull),
     ],
 )
 def test_each_rule_refuses_by_name_and_without_a_trace(
-    session: Session, world: World, spoil: Spoil, refusal: type[orders.Refused]
+    session: Session, world: World, spoil: Spoil, refusal: type[order_rules.Refused]
 ) -> None:
     what = spoil(session, world)
     session.flush()
@@ -204,7 +204,7 @@ def test_a_branch_from_outside_orders_earlier(session: Session, world: World) ->
     soon = make_session(session, world.venue, starts_at=NOW + timedelta(days=6))
     late = make_session(session, world.venue, starts_at=NOW + timedelta(days=7, hours=3))
     asker = actor(session, organiser)
-    with pytest.raises(orders.LeadTimeTooShort) as refused, session.begin_nested():
+    with pytest.raises(order_rules.LeadTimeTooShort) as refused, session.begin_nested():
         orders.order(session, actor=asker, wanted=wanted(world, soon, branch=guest), now=NOW)
     assert refused.value.facts["limit"] == 5
     orders.order(session, actor=asker, wanted=wanted(world, late, branch=guest), now=NOW)
@@ -225,7 +225,7 @@ def test_alternatives_are_nearest_in_time_then_in_distance(session: Session, wor
     make_programme(session, session.get_one(Site, small.site_id))
     make_session(session, small)
     make_session(session, world.venue, starts_at=NOW + timedelta(days=1))
-    with pytest.raises(orders.SessionFull) as refused, session.begin_nested():
+    with pytest.raises(order_rules.SessionFull) as refused, session.begin_nested():
         order(session, world, wanted(world))
     offered = refused.value.facts["alternatives"]
     assert isinstance(offered, list)
@@ -240,7 +240,7 @@ def test_every_alternative_would_be_accepted(session: Session, world: World) -> 
     for days in (1, 6, 8, 9, 70):
         make_session(session, world.venue, starts_at=NOW + timedelta(days=days))
     make_booking(session, world)
-    with pytest.raises(orders.SessionFull) as refused, session.begin_nested():
+    with pytest.raises(order_rules.SessionFull) as refused, session.begin_nested():
         order(session, world, wanted(world))
     offered = refused.value.facts["alternatives"]
     assert isinstance(offered, list)

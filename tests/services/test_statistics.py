@@ -25,7 +25,7 @@ from app.models import (
     Site,
     SiteStatus,
 )
-from app.services import ledger, orders, reviews, statistics
+from app.services import ledger, order_rules, orders, reviews, statistics
 from app.services.access import Actor
 from app.services.calendar import ZONE
 from app.services.statistics import Overview, Use, overview
@@ -195,7 +195,7 @@ def make_history(session: Session, dice: Random) -> History:
         booking = orders.order(
             session,
             actor=actor(session, organisers[which]),
-            wanted=orders.Wanted(
+            wanted=order_rules.Wanted(
                 session_ids=[slot.id],
                 programme_ids=[],
                 organisation_id=branches[which].id,

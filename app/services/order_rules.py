@@ -1,0 +1,354 @@
+"""The rules an order is judged by, each with its refusal, in the order a person would name them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import NoReturn
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from app.errors import Conflict
+from app.models import (
+    Organisation,
+    Policy,
+    Programme,
+    Purpose,
+    Site,
+    SiteStatus,
+    VenueSession,
+)
+from app.services import alternatives, calendar, policies
+from app.services.calendar import local_date
+from app.services.sessions import SessionNotFound
+from app.services.standings import Standing
+
+
+class Refused(Conflict):
+    """The rules do not allow this order."""
+
+    zh = "不符合预约规则"
+
+
+class OrganisationInactive(Refused):
+    """The branch is not active."""
+
+    zh = "该党组织已停用"
+
+
+class BranchSuspended(Refused):
+    """The branch may make no new bookings for a while."""
+
+    zh = "该党组织暂停预约"
+    detail_en = "Until {until}, after {limit} strikes"
+    detail_zh = "因累计达到 {limit} 次违约，暂停新预约至 {until}"
+
+
+class SiteNotOpen(Refused):
+    """The site takes no orders at present."""
+
+    zh = "该阵地暂不接受预约"
+
+
+class SessionsNotConsecutive(Refused):
+    """The sessions do not follow one another in one venue on one day."""
+
+    zh = "所选场次须为同一场地、同一天的连续场次"
+
+
+class SessionClosed(Refused):
+    """The session was closed."""
+
+    zh = "该场次已临时闭馆"
+    detail_en = "Closed: {reason}"
+    detail_zh = "闭馆原因：{reason}"
+
+
+class LeadTimeTooShort(Refused):
+    """Orders must be made earlier."""
+
+    zh = "预约时间过晚"
+    detail_en = "At least {limit} working days ahead; the first day is {earliest_day}"
+    detail_zh = "须至少提前 {limit} 个工作日预约，最早可约 {earliest_day}"
+
+
+class BeyondHorizon(Refused):
+    """Orders cannot be made so far ahead."""
+
+    zh = "超出可预约范围"
+    detail_en = "At most {limit} days ahead; the last day is {latest_day}"
+    detail_zh = "最多可提前 {limit} 天预约，最晚可约 {latest_day}"
+
+
+class TooManyOpenBookings(Refused):
+    """The branch has as many open bookings at the site as it may."""
+
+    zh = "该党组织在此阵地的未完成预约已达上限"
+    detail_en = "At most {limit} at a time"
+    detail_zh = "同一党组织在同一阵地最多 {limit} 个未完成预约"
+
+
+class ProgrammeNotOffered(Refused):
+    """The site does not offer that menu item."""
+
+    zh = "该阵地没有所选菜单项"
+
+
+class PartyTooLarge(Refused):
+    """Too many people for what was chosen."""
+
+    zh = "人数超出上限"
+    detail_en = "At most {limit} people"
+    detail_zh = "最多 {limit} 人"
+
+
+class SessionFull(Refused):
+    """The session has no room for another group of this size."""
+
+    zh = "该场次名额不足"
+
+
+class GuideNotFree(Refused):
+    """No guide of the site is free then."""
+
+    zh = "该时段没有空闲的讲解员"
+
+
+REFUSALS = tuple(Refused.__subclasses__())
+"""Every rule an order can break."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a branch asks for.
+
+    Attributes:
+        session_ids: one or more, in any order.
+        programme_ids: menu items of the same site.
+        organisation_id: the branch.
+        people_expected: 1 to 10,000.
+        purpose: what they come for.
+        contact_name: whom the site may call.
+        contact_phone: and where.
+        note: anything else.
+    """
+
+    session_ids: Sequence[UUID]
+    programme_ids: Sequence[UUID]
+    organisation_id: UUID
+    people_expected: int
+    purpose: Purpose
+    contact_name: str
+    contact_phone: str
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Sessions as they are asked for, with everything that is judged.
+
+    Attributes:
+        people: how many are coming.
+        programme_ids: the menu as it was asked for.
+        slots: the sessions, by start.
+        site: where they are.
+        branch: who asks.
+        menu: those of the items that the site offers.
+        rules: the policies of the district in force.
+        days: working days.
+        standing: the branch's; None where what it has already is only changed.
+        since: the instant that lead times count from, aware.
+        now: the present instant, aware.
+    """
+
+    people: int
+    programme_ids: Sequence[UUID]
+    slots: list[VenueSession]
+    site: Site
+    branch: Organisation
+    menu: list[Programme]
+    rules: policies.Policies
+    days: calendar.Calendar
+    standing: Standing | None
+    since: datetime
+    now: datetime
+
+    @property
+    def guided(self) -> bool:
+        """Whether somebody has to show them round."""
+        return any(item.needs_guide for item in self.menu)
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of the site."""
+        return self.rules.of(self.site.id)
+
+    @property
+    def session_ids(self) -> list[UUID]:
+        """The sessions, by start."""
+        return [slot.id for slot in self.slots]
+
+
+def gather(
+    session: Session,
+    *,
+    session_ids: Sequence[UUID],
+    programme_ids: Sequence[UUID],
+    people: int,
+    branch: Organisation,
+    standing: Standing | None,
+    now: datetime,
+    since: datetime | None = None,
+) -> Asked:
+    """Return what is asked for with everything it is judged by; see `Asked`.
+
+    Raises:
+        SessionNotFound: a session does not exist, or its site is not public.
+    """
+    rows = session.exec(
+        select(VenueSession, Site)
+        .join(Site, col(Site.id) == VenueSession.site_id)
+        .where(col(VenueSession.id).in_(session_ids))
+        .order_by(col(VenueSession.starts_at), col(VenueSession.id))
+        .execution_options(populate_existing=True)
+    ).all()
+    public = (SiteStatus.PUBLISHED, SiteStatus.SUSPENDED)
+    if len(rows) < len(set(session_ids)) or any(s.status not in public for _, s in rows):
+        raise SessionNotFound
+    site = rows[0][1]
+    menu = session.exec(
+        select(Programme).where(
+            col(Programme.id).in_(programme_ids),
+            Programme.site_id == site.id,
+            col(Programme.active),
+        )
+    ).all()
+    return Asked(
+        people=people,
+        programme_ids=programme_ids,
+        slots=[slot for slot, _ in rows],
+        site=site,
+        branch=branch,
+        menu=list(menu),
+        rules=policies.in_force(session, district_id=site.district_id, now=now),
+        days=calendar.load(session),
+        standing=standing,
+        since=since or now,
+        now=now,
+    )
+
+
+def judge(asked: Asked) -> Refused | None:
+    """Return the first rule broken, in the order a person would name them.
+
+    Whether there is room is decided where it is taken, under the sessions' locks.
+    """
+    rules = (_branch_rule, _sessions_rule, _days_rule, _standing_rule, _menu_rule)
+    return next((broken for rule in rules if (broken := rule(asked))), None)
+
+
+def _branch_rule(asked: Asked) -> Refused | None:
+    if not asked.branch.active:
+        return OrganisationInactive()
+    if asked.standing is not None and asked.standing.suspension is not None:
+        until = asked.standing.suspension.ends_at.astimezone(calendar.ZONE)
+        limit = asked.policy.strikes_limit
+        return BranchSuspended(limit=limit, until=until.isoformat())
+    return SiteNotOpen() if asked.site.status != SiteStatus.PUBLISHED else None
+
+
+def _sessions_rule(asked: Asked) -> Refused | None:
+    slots = asked.slots
+    one_hall = len({slot.venue_id for slot in slots}) == 1
+    one_day = len({local_date(slot.starts_at) for slot in slots}) == 1
+    if not one_hall or not one_day or not _follow(slots):
+        return SessionsNotConsecutive()
+    closed = next((slot.closed_reason for slot in slots if slot.closed_reason), None)
+    return SessionClosed(reason=closed) if closed else None
+
+
+def _follow(slots: Sequence[VenueSession]) -> bool:
+    return all(a.ends_at == b.starts_at for a, b in pairwise(slots))
+
+
+def _days_rule(asked: Asked) -> Refused | None:
+    policy = asked.policy
+    outside = alternatives.is_outside(asked.branch, asked.site)
+    first = policies.earliest_day(
+        asked.days, policy, people=asked.people, outside=outside, now=asked.since
+    )
+    last = policies.latest_day(policy, now=asked.now)
+    day = local_date(asked.slots[0].starts_at)
+    if day < first or asked.slots[0].starts_at <= asked.now:
+        lead = _working_days(asked.days, local_date(asked.since), first)
+        return LeadTimeTooShort(limit=lead, earliest_day=first.isoformat())
+    if day > last:
+        return BeyondHorizon(limit=policy.horizon_days, latest_day=last.isoformat())
+    return None
+
+
+def _working_days(days: calendar.Calendar, since: date, until: date) -> int:
+    span = (until - since).days
+    return sum(days.is_working(since + n * calendar.DAY) for n in range(1, span + 1))
+
+
+def _standing_rule(asked: Asked) -> Refused | None:
+    limit = asked.policy.open_bookings_limit
+    if asked.standing is None or asked.standing.next_number(asked.site.id) <= limit:
+        return None
+    return TooManyOpenBookings(limit=limit)
+
+
+def _menu_rule(asked: Asked) -> Refused | None:
+    if len(asked.menu) < len(set(asked.programme_ids)):
+        return ProgrammeNotOffered()
+    limits = [item.people_limit for item in asked.menu]
+    limit = min([*limits, *(slot.people_limit for slot in asked.slots)])
+    return PartyTooLarge(limit=limit) if asked.people > limit else None
+
+
+def full(asked: Asked) -> SessionFull:
+    """Return the refusal of sessions without room, with what is left in the fullest of them."""
+    slots = asked.slots
+    return SessionFull(
+        people_free=min(slot.people_limit - slot.people_held for slot in slots),
+        groups_free=min(slot.groups_limit - slot.groups_held for slot in slots),
+    )
+
+
+def refuse(session: Session, asked: Asked, refusal: Refused) -> NoReturn:
+    """Raise a refusal, with the rule and up to 3 sessions that would be accepted.
+
+    Raises:
+        Refused: always.
+    """
+    refusal.facts["rule"] = refusal.slug()
+    refusal.facts["alternatives"] = [] if _hopeless(asked) else _offers(session, asked)
+    raise refusal
+
+
+def _hopeless(asked: Asked) -> bool:
+    suspended = asked.standing is not None and asked.standing.suspension is not None
+    return suspended or not asked.branch.active
+
+
+def _offers(session: Session, asked: Asked) -> list[alternatives.Alternative]:
+    numbers = asked.standing.open_numbers if asked.standing else {}
+    used_up = [
+        site_id
+        for site_id in numbers
+        if len(numbers[site_id]) >= asked.rules.of(site_id).open_bookings_limit
+    ]
+    return alternatives.nearest(
+        session,
+        to=asked.slots[0],
+        site=asked.site,
+        branch=asked.branch,
+        people=asked.people,
+        menu=asked.menu,
+        rules=asked.rules,
+        calendar=asked.days,
+        besides=used_up,
+        now=asked.now,
+    )

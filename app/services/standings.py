@@ -1,0 +1,113 @@
+"""What a branch has against it: open bookings, strikes, and suspensions from new bookings."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, literal, update
+from sqlmodel import Session, col, select
+
+from app.models import OPEN, Booking, Organisation, Policy, Strike, StrikeKind, Suspension
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a branch stands.
+
+    Attributes:
+        suspension: what stops its new bookings now, if anything does.
+        open_numbers: of its open bookings, by site.
+    """
+
+    suspension: Suspension | None
+    open_numbers: Mapping[UUID, Set[int]]
+
+    def next_number(self, site_id: UUID) -> int:
+        """Return the least number that no open booking at a site has; they count from 1."""
+        taken = self.open_numbers.get(site_id, frozenset())
+        return next(n for n in range(1, len(taken) + 2) if n not in taken)
+
+
+def hold(session: Session, *, organisation_id: UUID) -> None:
+    """Keep everybody else from ordering for a branch until the transaction ends.
+
+    What a branch may have is counted, and only one at a time can count and add.
+    """
+    theirs = select(Organisation.id).where(Organisation.id == organisation_id)
+    session.exec(theirs.with_for_update(key_share=True)).one()
+
+
+def of(session: Session, *, organisation_id: UUID, now: datetime) -> Standing:
+    """Return how a branch stands at `now`; `hold` it first, or it may be otherwise soon."""
+    suspension = session.exec(
+        select(Suspension).where(
+            Suspension.organisation_id == organisation_id,
+            col(Suspension.starts_at) <= now,
+            func.coalesce(Suspension.lifted_at, Suspension.ends_at) > now,
+        )
+    ).first()
+    numbers: dict[UUID, set[int]] = {}
+    rows = session.exec(
+        select(Booking.site_id, Booking.open_number).where(
+            Booking.organisation_id == organisation_id, col(Booking.status).in_(OPEN)
+        )
+    )
+    for site_id, number in rows:
+        numbers.setdefault(site_id, set()).add(number)
+    return Standing(suspension, numbers)
+
+
+def strike(session: Session, booking: Booking, *, kind: StrikeKind, now: datetime) -> None:
+    """Count a late cancellation or a no-show, by the policy the booking was judged by.
+
+    The strike that reaches the limit suspends the branch from new bookings; what led to one
+    suspension counts for no other. Hold no session's lock before: whoever orders takes the
+    branch's first.
+
+    Args:
+        session: open transaction.
+        booking: locked; it has no strike yet.
+        kind: which.
+        now: the present instant, aware.
+    """
+    policy = session.get_one(Policy, booking.policy_id)
+    late = kind == StrikeKind.LATE_CANCEL
+    points = policy.late_cancel_strikes if late else policy.no_show_strikes
+    if not points:
+        return
+    organisation_id = booking.organisation_id
+    hold(session, organisation_id=organisation_id)
+    session.add(
+        Strike(
+            organisation_id=organisation_id,
+            booking_id=booking.id,
+            kind=kind,
+            points=points,
+            at=now,
+        )
+    )
+    session.flush()
+    counting = (
+        col(Strike.organisation_id) == organisation_id,
+        col(Strike.suspension_id).is_(None),
+        col(Strike.at) > literal(now) - func.make_interval(0, policy.strike_months),
+    )
+    total = session.exec(select(func.sum(Strike.points)).where(*counting)).one()
+    if total < policy.strikes_limit:
+        return
+    if of(session, organisation_id=organisation_id, now=now).suspension is not None:
+        return
+    suspension = Suspension(
+        organisation_id=organisation_id,
+        starts_at=now,
+        ends_at=now + timedelta(days=policy.suspension_days),
+    )
+    session.add(suspension)
+    session.flush()
+    session.exec(
+        update(Strike)
+        .where(*counting)
+        .values(suspension_id=suspension.id)
+        .execution_options(synchronize_session=False)
+    )
