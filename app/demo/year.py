@@ -26,6 +26,7 @@ from app.services import (
     closures,
     free_sessions,
     notifications,
+    order_rules,
     orders,
     policies,
     sessions,
@@ -166,7 +167,7 @@ def _send(
     slots: list[SessionView],
     people: int,
 ) -> None:
-    wanted = orders.Wanted(
+    wanted = order_rules.Wanted(
         session_ids=[slot.id for slot in slots],
         programme_ids=[item.id for item in menu],
         organisation_id=branch.organisation.id,
@@ -180,7 +181,7 @@ def _send(
     try:
         with world.session.begin_nested():
             booking = orders.order(world.session, actor=organiser, wanted=wanted, now=world.now)
-    except orders.Refused as refusal:
+    except order_rules.Refused as refusal:
         world.tally[f"refused: {refusal.slug()}"] += 1
         return
     world.tally["ordered"] += 1
