@@ -188,9 +188,10 @@ def _reject(session: Session, booking: Booking, asked: Asked) -> None:
 
 def _cancel(session: Session, booking: Booking, asked: Asked) -> None:
     reason = asked.reason if asked.by_branch else asked.named_reason()
-    booking.late_cancelled = asked.by_branch and asked.now >= booking.free_cancel_until
-    if booking.late_cancelled:
+    late = asked.by_branch and asked.now >= booking.free_cancel_until
+    if late:
         standings.strike(session, booking, kind=StrikeKind.LATE_CANCEL, now=asked.now)
+    booking.late_cancelled = late
     steps.step(session, booking, S.CANCELLED, now=asked.now, actor_id=asked.actor_id, reason=reason)
     subsidies.release(session, booking_id=booking.id)
     steps.tell(

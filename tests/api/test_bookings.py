@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import Session, func, select
 from uuid_utils.compat import uuid7
 
-from app.models import Account, ApprovalMode, Booking, Role, SiteStatus, VenueSession
+from app.models import Account, ApprovalMode, Booking, Role, SiteStatus, Suspension, VenueSession
 from app.services import order_rules
 from app.services.codes import code_of
 from tests.api.replies import Body, done_once, keyed, pointers, refused, sent_raw, told, walked
@@ -22,6 +22,7 @@ from tests.makers import (
     make_booking,
     make_completed,
     make_organisation,
+    make_policy,
     make_session,
     make_world,
     move,
@@ -64,7 +65,7 @@ def test_an_order_is_answered_with_the_booking(
     assert booking["site"] == {"id": str(world.site.id), "name": world.site.name}
     assert booking["session_ids"] == [str(world.slot.id)]
     assert booking["starts_at"] == "2026-12-02T01:00:00Z"
-    assert booking["moves"] == ["cancel"]
+    assert booking["moves"] == ["change", "cancel"]
     assert booking["contact_phone"] == "+8613800000000"
     assert booking["subsidy"] == {
         "status": None,
@@ -157,8 +158,24 @@ def _unguided(session: Session, world: World) -> Body:
     return wish(world)
 
 
+def _barred(session: Session, world: World) -> Body:
+    until = NOW + 5 * DAY
+    session.add(Suspension(organisation_id=world.branch.id, starts_at=NOW - DAY, ends_at=until))
+    return wish(world)
+
+
+def _two_already(session: Session, world: World) -> Body:
+    make_policy(session, world.district, site=world.site, open_bookings_limit=2)
+    for hours in (3, 6):
+        later = make_session(session, world.venue, starts_at=IN_A_WEEK + hours * HOUR)
+        make_booking(session, world, later)
+    return wish(world)
+
+
 SPOILS: dict[type[order_rules.Refused], tuple[Spoil, Body]] = {
     order_rules.OrganisationInactive: (_inactive, {}),
+    order_rules.BranchSuspended: (_barred, {"limit": 3, "until": "2026-11-30T09:00:00+08:00"}),
+    order_rules.TooManyOpenBookings: (_two_already, {"limit": 2}),
     order_rules.SiteNotOpen: (_suspended, {}),
     order_rules.SessionsNotConsecutive: (_gap, {}),
     order_rules.SessionClosed: (_closed, {"reason": "检修"}),
@@ -172,7 +189,7 @@ SPOILS: dict[type[order_rules.Refused], tuple[Spoil, Body]] = {
 
 
 def test_every_rule_is_tried_below() -> None:
-    assert set(SPOILS) == set(order_rules.Refused.__subclasses__())
+    assert set(SPOILS) == set(order_rules.REFUSALS)
 
 
 @pytest.mark.parametrize("rule", SPOILS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -284,14 +285,17 @@ def test_without_any_guard_two_have_the_same_guide(own_engine: Engine) -> None:
     with Session(own_engine, expire_on_commit=False) as setup, setup.begin():
         world = guided(setup)
         other = hall(setup, world)
+        branch = make_organisation(setup, parent=world.town)
+        organiser = make_account(setup, Role.ORGANISER, at=branch)
+        rival = replace(world, branch=branch, organiser=organiser)
     with (
         without_constraint(own_engine),
         without_lock(own_engine),
         Session(own_engine) as first,
         Session(own_engine) as second,
     ):
-        for session, slot in ((first, world.slot), (second, other)):
-            make_booking(session, world, slot)
+        make_booking(first, world, world.slot)
+        make_booking(second, rival, other)
         first.commit()
         second.commit()
     with Session(own_engine) as session:
