@@ -1,0 +1,75 @@
+"""The guards, and how to take each away: what the race must notice, or it would prove nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import Engine, event, text
+
+from app.services import idempotency
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Something that keeps rivals apart.
+
+    Attributes:
+        words: of statements, that are left out.
+        behind: what drops the constraints that stand behind.
+        calls: functions of the idempotency service that do nothing.
+    """
+
+    words: Sequence[str] = ()
+    behind: Sequence[str] = ()
+    calls: Sequence[str] = field(default=())
+
+
+GUARDS: Mapping[str, Guard] = {
+    "room": Guard(
+        words=(
+            "venue_session.people_held + %(people_held_1)s::INTEGER <= venue_session.people_limit"
+            " AND ",
+            "venue_session.groups_held < venue_session.groups_limit AND ",
+        ),
+        behind=(
+            "ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check",
+            "ALTER TABLE venue_session DROP CONSTRAINT venue_session_groups_fit_check",
+        ),
+    ),
+    "lock": Guard(
+        words=(" FOR NO KEY UPDATE OF booking",),
+        behind=("DROP INDEX booking_event_booking_id_version_key",),
+    ),
+    "key": Guard(calls=("begin", "keep")),
+}
+"""The room in a session; the lock of a booking that is moved; the claim of an idempotency key."""
+
+
+@contextmanager
+def without(engine: Engine, name: str) -> Iterator[list[str]]:
+    """Take a guard from this process, and what stands behind it from the database for good.
+
+    Yield the statements that lacked it, as they come.
+    """
+    guard, lacking = GUARDS[name], list[str]()
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL ROLE NONE"))
+        for change in guard.behind:
+            connection.execute(text(change))
+
+    def cut(*args: Any) -> tuple[str, object]:
+        statement = whole = args[2]
+        for words in guard.words:
+            statement = statement.replace(words, "")
+        if statement != whole:
+            lacking.append(whole)
+        return statement, args[3]
+
+    with ExitStack() as stack:
+        for call in guard.calls:
+            stack.enter_context(mock.patch.object(idempotency, call, return_value=None))
+        event.listen(engine, "before_cursor_execute", cut, retval=True)
+        stack.callback(event.remove, engine, "before_cursor_execute", cut)
+        yield lacking
