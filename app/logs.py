@@ -11,6 +11,8 @@ from app.settings import Env, Settings
 SECRET = {"password", "secret", "token", "code", "phone", "authorization", "cookie", "key"}
 """Words in the name of what is never written."""
 MASK = "***"
+FEED = re.compile(r"(?<=/calendars/)[^/]+")
+"""The part of a path that is a secret by itself."""
 # PostgreSQL's own explanations repeat the row.
 ROW_OF_A_FAULT = re.compile(r"^(?:DETAIL|CONTEXT): .*$", re.MULTILINE)
 
@@ -27,6 +29,8 @@ def _masked(value: Any) -> Any:
 def mask(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Hide what is named like a secret, and the rows that a fault of the database tells of."""
     masked: structlog.typing.EventDict = _masked(event)
+    if isinstance(path := masked.get("path"), str):
+        masked["path"] = FEED.sub(MASK, path)
     if trace := masked.get("exception"):
         masked["exception"] = ROW_OF_A_FAULT.sub(f"DETAIL: {MASK}", trace)
     return masked

@@ -16,7 +16,7 @@ from app.api import deps
 from app.db import create_engine
 from app.main import create_app
 from app.models import Notification, Role
-from app.services import accounts, guides, organisations, tokens
+from app.services import accounts, calendar_feeds, guides, organisations, tokens
 from app.services.access import Actor
 from app.settings import Env, Settings
 from tests.conftest import NOW, database, plain
@@ -131,7 +131,9 @@ def settle(session: Session, canary: str) -> District:
         "venue_id": world.venue.id,
         **dict.fromkeys("xyz", 0),
     }
-    secrets = {"phone": phone, "password": PASSWORD, "refresh_token": pair.refresh_token}
+    # Of somebody without bookings: who has the address sees what its owner does.
+    feed = calendar_feeds.renew(session, account_id=make_account(session).id, now=NOW)
+    secrets = {"token": feed.token, "phone": phone, "password": PASSWORD, "refresh_token": pair.refresh_token}
     told = {name: str(value) for name, value in ids.items()}
     return District(Ground(told | secrets), people, lapsed, canary)
 

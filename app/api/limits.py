@@ -27,6 +27,7 @@ PRODUCTION_RATES = {
 }
 SIGN_IN = "/api/v1/auth/"
 OPEN_FORMS = re.compile(r"/api/v1/(registrations|sites/[^/]+/location/reports)")
+FEEDS = re.compile(r"/api/v1/calendars/[^/]+")
 NOT_GUESSABLE = ("/api/v1/auth/refresh", "/api/v1/auth/logout")
 """Carry 256 random bits; and every page that is loaded anew begins with the first."""
 
@@ -126,6 +127,9 @@ class RateLimit:
         counts = []
         if is_guessable(request):
             counts.append((self.sign_in, "sign-in", address))
+        if is_feed(request):
+            # Apart from the sign-ins: a whole office's calendars may come from one address.
+            counts.append((self.sign_in, "calendar", address))
         if account:
             counts.append((self.per_account, "account", account))
         else:
@@ -148,6 +152,11 @@ def is_guessable(request: Request) -> bool:
     path = request.url.path
     tried = path.startswith(SIGN_IN) and path not in NOT_GUESSABLE
     return request.method == "POST" and (tried or OPEN_FORMS.fullmatch(path) is not None)
+
+
+def is_feed(request: Request) -> bool:
+    """Tell whether a request reads what its address alone is the key to."""
+    return request.method == "GET" and FEEDS.fullmatch(request.url.path) is not None
 
 
 def account_of(request: Request) -> str | None:

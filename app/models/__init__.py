@@ -17,6 +17,7 @@ from app.models.booking import (
 )
 from app.models.booking_group import BookingGroup, GroupKind
 from app.models.boundary import Boundary
+from app.models.calendar_feed import CalendarFeed
 from app.models.claim import Claim, ClaimLine, ClaimStatus
 from app.models.dropped_photo import DroppedPhoto
 from app.models.fund import (
@@ -84,6 +85,7 @@ __all__ = [
     "BookingSession",
     "BookingStatus",
     "Boundary",
+    "CalendarFeed",
     "Category",
     "Claim",
     "ClaimLine",

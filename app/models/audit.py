@@ -262,6 +262,7 @@ AUDITED: dict[str, tuple[str, str]] = {
     "booking": ("contact_name,contact_phone_hash,contact_phone_sealed,note", ""),
     "booking_group": ("", ""),
     "boundary": ("", "outline"),
+    "calendar_feed": ("token_hash,token_sealed", ""),
     "claim": ("", ""),
     "closure": ("", ""),
     "fund": ("", "last_number"),

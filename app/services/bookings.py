@@ -71,8 +71,12 @@ def visible(actor: Actor, scope: Scope | None = None) -> SelectOfScalar[Booking]
     A branch sees its own, a manager those at the sites, staff and auditors those of branches and
     of sites below them; a system administrator sees none.
     """
-    reaches = [scope] if scope else list(_SCOPES)
-    return select(Booking).where(or_(*(_SCOPES[reach](actor) for reach in reaches)))
+    return select(Booking).where(within(actor, *([scope] if scope else Scope)))
+
+
+def within(actor: Actor, *scopes: Scope) -> ColumnElement[bool]:
+    """Say in SQL that a booking is in one of an actor's scopes."""
+    return or_(*(_SCOPES[scope](actor) for scope in scopes))
 
 
 def matching(q: str) -> ColumnElement[bool]:
@@ -194,6 +198,11 @@ def _programmes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Named]
     for booking_id, programme_id, name in rows:
         found[booking_id].append(Named(programme_id, name))
     return found
+
+
+def programme_names(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Return the names of what bookings order; one that orders nothing has no line."""
+    return {id_: [item.name for item in menu] for id_, menu in _programmes(session, ids).items()}
 
 
 def get(session: Session, *, actor: Actor, booking_id: UUID, lock: bool = False) -> Booking:

@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 from app.models import (
     Account,
     Booking,
+    CalendarFeed,
     Grant,
     IdempotencyKey,
     Identity,
@@ -33,7 +34,10 @@ NO_TRACE = {
 }
 REASON = "联系人已注销账号"
 
-THEIRS = (Grant, Identity, OneTimeCode, RefreshToken, IdempotencyKey, Notification)
+THEIRS = (
+    *(CalendarFeed, Grant, Identity, OneTimeCode),
+    *(RefreshToken, IdempotencyKey, Notification),
+)
 """Tables of what is a person's alone; their rows go."""
 
 

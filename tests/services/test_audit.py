@@ -27,6 +27,7 @@ BY = audit.By("req-1", "192.0.2.7")
 PERSONAL = {
     "account": {"name", "phone_hash", "phone_sealed", "password_hash"},
     "booking": {"contact_name", "contact_phone_hash", "contact_phone_sealed", "note"},
+    "calendar_feed": {"token_hash", "token_sealed"},
     "guide": {"name"},
     "identity": {"subject_hash"},
     "location_report": {"note"},
