@@ -133,7 +133,12 @@ def settle(session: Session, canary: str) -> District:
     }
     # Of somebody without bookings: who has the address sees what its owner does.
     feed = calendar_feeds.renew(session, account_id=make_account(session).id, now=NOW)
-    secrets = {"token": feed.token, "phone": phone, "password": PASSWORD, "refresh_token": pair.refresh_token}
+    secrets = {
+        "token": feed.token,
+        "phone": phone,
+        "password": PASSWORD,
+        "refresh_token": pair.refresh_token,
+    }
     told = {name: str(value) for name, value in ids.items()}
     return District(Ground(told | secrets), people, lapsed, canary)
 
