@@ -90,6 +90,13 @@ def order(ground: Ground) -> dict[str, Any]:
     }
 
 
+def route(ground: Ground) -> dict[str, Any]:
+    """Both stops are the same session, which no rule allows."""
+    terms = order(ground)
+    stop = {"session_ids": terms.pop("session_ids"), "programme_ids": terms.pop("programme_ids")}
+    return {"kind": "route", **terms, "stops": [stop, stop], "on_conflict": "skip"}
+
+
 def newcomer(ground: Ground) -> dict[str, Any]:
     return {"name": "新人", "phone": "13700000000", "organisation_id": ground["organisation_id"]}
 
@@ -316,9 +323,18 @@ RULES: dict[str, Rule] = {
     "getMyCalendar": Rule(SIGNED_IN),
     "renewMyCalendar": Rule(SIGNED_IN),
     "endMyCalendar": Rule(SIGNED_IN),
+    "changeBooking": Rule(
+        ROW, may="o", sees="mstda", json=lambda _: {"note": "改"}, headers={"If-Match": "1"}
+    ),
+    "approveBookings": Rule(
+        SIGNED_IN, json=lambda g: {"items": [{"id": g["booking_id"], "version": 999}]}
+    ),
     "approveBooking": Rule(ROW, may="s", sees="motda", json=nothing),
     "rejectBooking": Rule(ROW, may="s", sees="motda", json=reason),
     "cancelBooking": Rule(ROW, may="os", sees="mtda", json=reason),
+    "createBookingGroup": Rule(ROW, may="o", sees="mtdaxz", everywhere="xz", json=route),
+    "getBookingGroup": Rule(ROW, may="mostda"),
+    "cancelBookingGroup": Rule(ROW, may="os", sees="mtda", json=reason),
     "confirmArrival": Rule(ROW, may="s", sees="motda", json=nothing),
     "completeBooking": Rule(ROW, may="s", sees="motda", json=nothing),
     "markNoShow": Rule(ROW, may="s", sees="motda", json=nothing),

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -164,19 +165,36 @@ async def on_domain_error(request: Request, exc: Exception) -> JSONResponse:
 async def on_malformed_request(request: Request, exc: Exception) -> JSONResponse:
     """Answer 422 with one JSON pointer per field at fault."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101
-    errors = [{"pointer": _pointer(e["loc"]), "detail": e["msg"]} for e in exc.errors()]
+    errors = [{"pointer": _pointer(e["loc"], exc.body), "detail": e["msg"]} for e in exc.errors()]
     return tell(request, MalformedRequest(faults=len(errors), errors=errors))
 
 
-def _pointer(path: Sequence[object]) -> str:
+def _pointer(path: Sequence[object], body: Any) -> str:
     """Point into the body, or name the `query`, `path` or `header` parameter."""
-    parts = path[1:] if path[0] == "body" else path
+    parts = _in_body(path[1:], body) if path[0] == "body" else path
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _in_body(path: Sequence[object], body: Any) -> list[object]:
+    """Leave out of a path what is no part of the body: which kind of several it was taken for."""
+    there: list[object] = []
+    for n, part in enumerate(path, 1):
+        if isinstance(body, dict) and part not in body and n < len(path):
+            continue
+        there.append(part)
+        known = isinstance(body, dict) and part in body
+        body = body[part] if known or (isinstance(body, list) and isinstance(part, int)) else None
+    return there
 
 
 async def on_unstorable_text(request: Request, _: Exception) -> JSONResponse:
     """Answer 422 to what the database has no letters for, such as a NUL."""
     return tell(request, MalformedRequest(faults=1, errors=[]))
+
+
+async def on_stale_row(request: Request, _: Exception) -> JSONResponse:
+    """Answer 412 when a row was written that had another version by then."""
+    return tell(request, Stale())
 
 
 async def on_busy_database(request: Request, exc: Exception) -> JSONResponse:
@@ -263,4 +281,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(DataError, on_unstorable_text)
     app.add_exception_handler(OperationalError, on_busy_database)
+    app.add_exception_handler(StaleDataError, on_stale_row)
     app.add_exception_handler(PoolTimeoutError, on_busy_database)
