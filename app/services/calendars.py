@@ -118,7 +118,7 @@ def one(
 
 
 def feed(session: Session, *, actor: Actor, base: str, now: datetime) -> list[ics.Appointment]:
-    """Return what a person goes to or receives, by start; three statements, however many.
+    """Return what a person goes to or receives, by start; two statements, however many.
 
     Whoever has the address reads it, so no phone is in it; and programs fetch it whole, so it
     reaches back for `PAST` only, and for `GONE_SHOWN` where a booking is off.
