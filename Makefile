@@ -16,7 +16,7 @@ export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.data/tmp
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup run jobs web test check format migrate openapi contract bench lock clean
+.PHONY: help setup run jobs web test check format migrate openapi contract bench race lock clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -63,6 +63,10 @@ contract: ## fuzz the API against its contract, on a server with seeded ids
 bench: ## measure (SIZE=district or country, ONLY=P1,P7): see bench/README.md
 	$(SETUP) bench
 	exec $(RUN) -m bench --size $(or $(SIZE),district) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+race: ## play 10,000 histories at once against 3 servers and judge them: see race/README.md
+	$(SETUP) check
+	exec $(RUN) -m race $(ARGS)
 
 lock: ## lock the Python packages anew (UPGRADE=1: to the newest)
 	$(SETUP) lock

@@ -10,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from app.services.calendar import local_date
+from app.services.states import MOVES
 from race.client import Reply, Request
 from race.ground import Branch, Scene, Slot
 
 Body = Mapping[str, Any]
+_FITTING = 0.8
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,11 @@ class Turn:
         """Where it takes place."""
         return self.known.scene
 
-    def booking(self) -> Body | None:
-        """Return some booking of anybody."""
-        return self._one_of(self.known.bookings.values())
+    def booking(self, name: str) -> Body | None:
+        """Return some booking of anybody; mostly one that can make this move, if there is any."""
+        every = self.known.bookings.values()
+        fitting = [one for one in every if one["status"] in MOVES[name].sources]
+        return self._one_of(fitting if fitting and self.rng.random() < _FITTING else every)
 
     def own_booking(self) -> Body | None:
         """Return some booking of the branch."""
@@ -162,7 +166,7 @@ def _change(turn: Turn) -> Request | None:
 
 def _by_manager(name: str) -> Callable[[Turn], Request | None]:
     def ask(turn: Turn) -> Request | None:
-        return _move(turn, turn.booking(), name, turn.scene.manager.token)
+        return _move(turn, turn.booking(name), name, turn.scene.manager.token)
 
     return ask
 

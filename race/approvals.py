@@ -6,7 +6,7 @@ from random import Random
 from race.acts import Known, Note, Turn, order
 from race.client import Client, Request
 from race.ground import Scene
-from race.judge import Story
+from race.stories import Story
 
 _EACH = 2
 _ANSWERS = ("approve", "reject", "cancel", "cancel by site")

@@ -13,6 +13,7 @@ import httpx2
 API = "/api/v1"
 PATIENCE = 60.0
 """Seconds until an answer that does not come is a fault."""
+_KEPT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ def _read(response: httpx2.Response) -> Mapping[str, Any]:
 @asynccontextmanager
 async def connected(bases: Sequence[str]) -> AsyncIterator[Client]:
     """Yield a client of servers at these addresses."""
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+    # A connection is dropped before the server, which waits five seconds, drops it under a request.
+    limits = httpx2.Limits(
+        max_connections=None, max_keepalive_connections=64, keepalive_expiry=_KEPT_SECONDS
+    )
     servers = [httpx2.AsyncClient(base_url=base, limits=limits, timeout=PATIENCE) for base in bases]
     try:
         yield Client(servers)

@@ -65,10 +65,11 @@ class Fleet:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    async def restart(self, number: int) -> None:
-        """Start one again, and return once it answers."""
-        self.start(number)
-        await self.ready(number)
+    async def revive(self) -> None:
+        """Start all that do not run, and return once they answer."""
+        for number in {*range(len(self._ports))} - {*self._running}:
+            self.start(number)
+            await self.ready(number)
 
     async def ready(self, number: int) -> None:
         """Return once one answers.

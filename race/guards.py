@@ -1,5 +1,7 @@
 """The guards, and how to take each away: what the race must notice, or it would prove nothing."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ class Guard:
     """Something that keeps rivals apart.
 
     Attributes:
-        words: of statements, that are left out.
+        words: of statements, as patterns, that are left out.
         behind: what drops the constraints that stand behind.
         calls: functions of the idempotency service that do nothing.
     """
@@ -29,9 +31,8 @@ class Guard:
 GUARDS: Mapping[str, Guard] = {
     "room": Guard(
         words=(
-            "venue_session.people_held + %(people_held_1)s::INTEGER <= venue_session.people_limit"
-            " AND ",
-            "venue_session.groups_held < venue_session.groups_limit AND ",
+            r"venue_session\.people_held \+ \S+ <= venue_session\.people_limit AND ",
+            r"venue_session\.groups_held < venue_session\.groups_limit AND ",
         ),
         behind=(
             "ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check",
@@ -39,32 +40,31 @@ GUARDS: Mapping[str, Guard] = {
         ),
     ),
     "lock": Guard(
-        words=(" FOR NO KEY UPDATE OF booking",),
+        words=(r" FOR NO KEY UPDATE OF booking$", r" AND booking\.version = \S+"),
         behind=("DROP INDEX booking_event_booking_id_version_key",),
     ),
     "key": Guard(calls=("begin", "keep")),
 }
-"""The room in a session; the lock of a booking that is moved; the claim of an idempotency key."""
+"""Room in a session; lock and version of a booking that is moved; the claim of a key."""
 
 
 @contextmanager
-def without(engine: Engine, name: str) -> Iterator[list[str]]:
+def without(engine: Engine, name: str) -> Iterator[Counter[str]]:
     """Take a guard from this process, and what stands behind it from the database for good.
 
-    Yield the statements that lacked it, as they come.
+    Yield how often each of its words was left out so far.
     """
-    guard, lacking = GUARDS[name], list[str]()
+    guard, lacking = GUARDS[name], Counter[str]()
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL ROLE NONE"))
         for change in guard.behind:
             connection.execute(text(change))
 
     def cut(*args: Any) -> tuple[str, object]:
-        statement = whole = args[2]
+        statement = args[2]
         for words in guard.words:
-            statement = statement.replace(words, "")
-        if statement != whole:
-            lacking.append(whole)
+            statement, times = re.subn(words, "", statement)
+            lacking.update([words] * times)
         return statement, args[3]
 
     with ExitStack() as stack:

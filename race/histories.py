@@ -7,7 +7,7 @@ from uuid import UUID
 from race.acts import Known, Note, Turn, choose, order
 from race.client import Client, Request
 from race.ground import Branch, Scene
-from race.judge import Story
+from race.stories import Story
 
 _PEOPLE, _ACTS = 4, (1, 3)
 """Clients of a history, and the fewest and the most that each of them does."""
@@ -18,7 +18,7 @@ _RUSHES, _TWINS = 0.25, 0.15
 async def play(client: Client, scene: Scene, name: str, rng: Random) -> Story:
     """Play one history."""
     if rng.random() < _RUSHES:
-        return await _rush(client, scene, name, rng)
+        return await rush(client, scene, name, rng)
     known, notes = Known(scene), list[Note]()
     branches = rng.sample(scene.branches, _PEOPLE)
 
@@ -37,7 +37,7 @@ async def play(client: Client, scene: Scene, name: str, rng: Random) -> Story:
     return Story(name, scene, notes)
 
 
-async def _rush(client: Client, scene: Scene, name: str, rng: Random) -> Story:
+async def rush(client: Client, scene: Scene, name: str, rng: Random) -> Story:
     """Let many branches want one session at once, each with as many people."""
     slot = rng.choice(scene.slots)
     rivals = rng.sample(scene.branches, rng.randint(4, len(scene.branches)))

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.machine import say
-from race.judge import Fault
 from race.runs import Phase, Score
+from race.stories import Fault
 
 _SHOWN = 20
 """Faults that are told in full."""

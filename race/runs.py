@@ -13,9 +13,10 @@ from sqlmodel import Session
 from app.services import verify
 from race.client import Client, connected
 from race.ground import Kind, Scene, build
-from race.judge import Fault, Found, Story, judge, rows_of
+from race.judge import judge
+from race.stories import Fault, Found, Story, rows_of
 
-_BATCH, _AT_ONCE = 100, 6
+_BATCH, _AT_ONCE = 100, 4
 """Histories that share districts, and how many are played at a time."""
 
 Play = Callable[[Client, Scene, str, Random], Awaitable[Story]]

@@ -10,7 +10,7 @@ from uuid import UUID
 from race.acts import Known, Note, Turn, order, reuse
 from race.client import Client, Request
 from race.ground import Branch, Scene
-from race.judge import Story
+from race.stories import Story
 
 _TIMES = 5
 
@@ -21,8 +21,8 @@ class Servers(Protocol):
     def kill(self, number: int) -> None:
         """End a server as a power cut would."""
 
-    async def restart(self, number: int) -> None:
-        """Start it again, and return once it answers."""
+    async def revive(self) -> None:
+        """Start all that were killed, and return once they answer."""
 
     def jammed(
         self, session_id: UUID
@@ -48,17 +48,19 @@ async def killed_after(
     servers: Servers, client: Client, scene: Scene, name: str, rng: Random
 ) -> Story:
     """Kill the server that has done it before its answer is read; ask another one."""
+    await servers.revive()
     branch, request = _begin(scene, rng)
     number = rng.randrange(len(client))
     async with client.lost(request, number):
         servers.kill(number)
-    return await _ask_others(client, scene, servers, name, branch, request, number, rng)
+    return await _ask_others(client, scene, name, branch, request, number, rng)
 
 
 async def killed_before(
     servers: Servers, client: Client, scene: Scene, name: str, rng: Random
 ) -> Story:
     """Kill a server in the middle of it, when it waits for the places; ask another one."""
+    await servers.revive()
     branch, request = _begin(scene, rng)
     number = rng.randrange(len(client))
     async with servers.jammed(scene.slots[0].id) as somebody_waits:
@@ -66,7 +68,7 @@ async def killed_before(
         await somebody_waits()
         servers.kill(number)
         await sent
-    return await _ask_others(client, scene, servers, name, branch, request, number, rng)
+    return await _ask_others(client, scene, name, branch, request, number, rng)
 
 
 def _begin(scene: Scene, rng: Random) -> tuple[Branch, Request]:
@@ -78,7 +80,6 @@ def _begin(scene: Scene, rng: Random) -> tuple[Branch, Request]:
 async def _ask_others(
     client: Client,
     scene: Scene,
-    servers: Servers,
     name: str,
     branch: Branch,
     request: Request,
@@ -88,16 +89,20 @@ async def _ask_others(
     others = [number for number in range(len(client)) if number != dead]
     sent = [client.send(request, number) for number in others]
     notes = [Note("create", request, reply, branch.id) for reply in await asyncio.gather(*sent)]
-    await servers.restart(dead)
-    notes.append(Note("create", request, await client.send(request, dead), branch.id))
-    return await _end(client, scene, name, branch, notes, rng)
+    return await _end(client, scene, name, branch, notes, rng, others[0])
 
 
 async def _end(
-    client: Client, scene: Scene, name: str, branch: Branch, notes: list[Note], rng: Random
+    client: Client,
+    scene: Scene,
+    name: str,
+    branch: Branch,
+    notes: list[Note],
+    rng: Random,
+    server: int | None = None,
 ) -> Story:
     key = notes[0].request.key
     assert key is not None  # noqa: S101
     other = reuse(Turn(Known(scene), branch, rng), key)
-    notes.append(Note("reuse", other, await client.send(other), branch.id))
+    notes.append(Note("reuse", other, await client.send(other, server), branch.id))
     return Story(name, scene, notes, winners=1)
