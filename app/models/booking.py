@@ -45,12 +45,14 @@ PATHS: tuple[tuple[BookingStatus | None, BookingStatus], ...] = (
     (BookingStatus.PENDING, BookingStatus.EXPIRED),
     (BookingStatus.PENDING, BookingStatus.CANCELLED),
     (BookingStatus.APPROVED, BookingStatus.PENDING),
+    (BookingStatus.APPROVED, BookingStatus.APPROVED),
     (BookingStatus.APPROVED, BookingStatus.CANCELLED),
     (BookingStatus.APPROVED, BookingStatus.ARRIVED),
     (BookingStatus.APPROVED, BookingStatus.NO_SHOW),
     (BookingStatus.ARRIVED, BookingStatus.COMPLETED),
 )
-"""Every step a booking may take; an automatic approval is two of them."""
+"""Every step a booking may take; an automatic approval is two of them, and a step that stays where
+it is tells of an escalation, or of a new purpose, contact or note."""
 
 
 class Purpose(StrEnum):

@@ -15,6 +15,7 @@ from app.services import (
     order_rules,
     overdue,
     privacy,
+    queues,
     steps,
     subsidies,
     terms,
@@ -56,7 +57,7 @@ def change(
     Other sessions, people or menu are judged by the rules in force now, as an order would be, but
     for what the branch has open already. The new places are held before the old ones go; then the
     site has to answer anew, unless the rules alone decide. Purpose, contact and note are just
-    written down.
+    written down, with an event that tells of it.
 
     Args:
         session: open transaction; roll it back on any error.
@@ -78,15 +79,18 @@ def change(
     """
     booking = bookings.get(session, actor=actor, booking_id=booking_id, lock=True)
     moves.begin(session, booking, actor=actor, name="change", version=version, now=now)
-    _describe(booking, wanted)
+    described = _describe(booking, wanted)
     asked = _asked(session, booking, wanted, now)
     if asked is not None:
         _exchange(session, booking, asked, actor)
-    session.flush()
+    elif described:
+        same, by = BookingStatus(booking.status), actor.account_id
+        steps.step(session, booking, same, now=now, actor_id=by, reason="described")
     return booking
 
 
-def _describe(booking: Booking, wanted: Wanted) -> None:
+def _describe(booking: Booking, wanted: Wanted) -> bool:
+    """Write down purpose, contact and note; tell whether any of them was given."""
     booking.purpose = wanted.purpose or booking.purpose
     booking.contact_name = wanted.contact_name or booking.contact_name
     if wanted.note is not None:
@@ -94,6 +98,8 @@ def _describe(booking: Booking, wanted: Wanted) -> None:
     if wanted.contact_phone is not None:
         booking.contact_phone_hash = privacy.fingerprint(wanted.contact_phone)
         booking.contact_phone_sealed = privacy.seal(privacy.normalise(wanted.contact_phone))
+    given = (wanted.purpose, wanted.contact_name, wanted.contact_phone, wanted.note)
+    return any(said is not None for said in given)
 
 
 def _asked(session: Session, booking: Booking, wanted: Wanted, now: datetime) -> Asked | None:
@@ -132,9 +138,9 @@ def _exchange(session: Session, booking: Booking, asked: Asked, actor: Actor) ->
         return holds.exchange(session, given=given, wanted=new)
 
     if refusal is None and not overdue.try_for(
-        session, exchanged, session_ids=new.session_ids, now=asked.now
+        session, exchanged, session_ids=[*given.session_ids, *new.session_ids], now=asked.now
     ):
-        refusal = order_rules.full(asked)
+        refusal = order_rules.no_room(session, asked)
     if refusal is not None:
         order_rules.refuse(session, asked, refusal)
     terms.unseat(session, booking)
@@ -150,5 +156,6 @@ def _exchange(session: Session, booking: Booking, asked: Asked, actor: Actor) ->
         reason="changed",
     )
     terms.seat(session, booking, asked)
+    queues.tend(session, session_ids=given.session_ids, now=asked.now)
     subsidies.release(session, booking_id=booking.id)
     terms.put_forward(session, booking, asked, kind="booking-changed")

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_
+from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.errors import Conflict, NotFound
-from app.models import Booking, BookingStatus, Closure
-from app.services import calendar, hits, moves, sessions, site_scope, states, venues
+from app.models import OPEN, Booking, BookingSession, Closure, VenueSession
+from app.services import calendar, hits, holds, moves, queues, sessions, site_scope, states, venues
 from app.services.access import Actor
 from app.services.free_sessions import PeriodUnreadable
 from app.services.hits import Hit
 
 MOST_DAYS = 366
 """The longest closure; for more there is suspending the site."""
-_OPEN = (BookingStatus.PENDING, BookingStatus.APPROVED)
+_BY_START = (col(Booking.starts_at), col(Booking.id))
 
 
 class ClosureNotFound(NotFound):
@@ -159,10 +160,14 @@ def close(
         PeriodUnreadable, ClosureOver, VenueNotFound, ClosuresOverlap: as `shut`.
     """
     site = site_scope.hold(session, actor=actor, site_id=site_id)
-    # Before the sessions, as whoever moves a booking does.
-    _lock_hit(session, site_id, wanted, now)
+    _hold_hit(session, site_id, wanted, now)
     closure = shut(session, site_id=site_id, now=now, **vars(wanted))
-    found = _lock_hit(session, site_id, wanted, now)
+    queues.end_shut(session, site_id=site_id, now=now)
+    found = [
+        booking
+        for booking in session.exec(_hit(site_id, wanted, now).order_by(*_BY_START))
+        if states.status_at(booking, now) in OPEN
+    ]
     hit = hits.with_alternatives(session, site=site, bookings=found, now=now)
     for one in hit:
         if notify:
@@ -231,18 +236,51 @@ def to_come(session: Session, *, site_id: UUID, now: datetime, limit: int) -> Se
     return session.exec(wanted.order_by(col(Closure.starts_at), col(Closure.id)).limit(limit)).all()
 
 
-def _lock_hit(session: Session, site_id: UUID, wanted: Wanted, now: datetime) -> list[Booking]:
-    """Return what a closure hits, soonest first, locked as whoever moves it does."""
+def _hold_hit(session: Session, site_id: UUID, wanted: Wanted, now: datetime) -> None:
+    """Lock the bookings a closure hits, then every session it or they touch.
+
+    A booking that was made before the sessions were locked is let in by going back once more.
+    """
+    while True:
+        known = session.exec(
+            _hit(site_id, wanted, now).order_by(col(Booking.id)).with_for_update(key_share=True)
+        ).all()
+        ids = [booking.id for booking in known]
+        attempt = session.begin_nested()
+        holds.lock(session, session_ids=_touched(session, site_id, wanted, ids, now))
+        if {booking.id for booking in session.exec(_hit(site_id, wanted, now))} <= set(ids):
+            attempt.commit()
+            return
+        attempt.rollback()
+
+
+def _hit(site_id: UUID, wanted: Wanted, now: datetime) -> SelectOfScalar[Booking]:
+    """Return the open bookings that a closure hits."""
     query = select(Booking).where(
         Booking.site_id == site_id,
-        col(Booking.status).in_(_OPEN),
+        col(Booking.status).in_(OPEN),
         col(Booking.starts_at) < wanted.ends_at,
         col(Booking.ends_at) > wanted.starts_at,
         col(Booking.starts_at) > now,
     )
     if wanted.venue_id is not None:
         query = query.where(Booking.venue_id == wanted.venue_id)
-    locked = query.order_by(col(Booking.id)).with_for_update(key_share=True)
-    found = session.exec(locked.execution_options(populate_existing=True)).all()
-    hit = [booking for booking in found if states.status_at(booking, now) in _OPEN]
-    return sorted(hit, key=lambda booking: (booking.starts_at, booking.id))
+    return query.execution_options(populate_existing=True)
+
+
+def _touched(
+    session: Session, site_id: UUID, wanted: Wanted, bookings: Sequence[UUID], now: datetime
+) -> list[UUID]:
+    """Return the sessions to come that a closure shuts, and those of some bookings."""
+    shut = and_(
+        col(VenueSession.starts_at) < wanted.ends_at,
+        col(VenueSession.ends_at) > wanted.starts_at,
+        col(VenueSession.starts_at) > now,
+    )
+    if wanted.venue_id is not None:
+        shut = and_(shut, col(VenueSession.venue_id) == wanted.venue_id)
+    theirs = select(BookingSession.session_id).where(col(BookingSession.booking_id).in_(bookings))
+    query = select(VenueSession.id).where(
+        VenueSession.site_id == site_id, or_(shut, col(VenueSession.id).in_(theirs))
+    )
+    return list(session.exec(query).all())

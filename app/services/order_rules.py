@@ -295,7 +295,7 @@ def _working_days(days: calendar.Calendar, since: date, until: date) -> int:
 
 def _standing_rule(asked: Asked) -> Refused | None:
     limit = asked.policy.open_bookings_limit
-    if asked.standing is None or asked.standing.next_number(asked.site.id) <= limit:
+    if asked.standing is None or asked.standing.open_at(asked.site.id) < limit:
         return None
     return TooManyOpenBookings(limit=limit)
 
@@ -308,10 +308,18 @@ def _menu_rule(asked: Asked) -> Refused | None:
     return PartyTooLarge(limit=limit) if asked.people > limit else None
 
 
-def full(asked: Asked) -> SessionFull:
-    """Return the refusal of sessions without room, with what is left in the fullest of them."""
+def no_room(session: Session, asked: Asked) -> Refused:
+    """Return why places could not be had, as the sessions are now: shut meanwhile, or full.
+
+    Raises:
+        SessionNotFound: a session was taken away meanwhile.
+    """
     slots = asked.slots
-    return SessionFull(
+    here = select(VenueSession).where(col(VenueSession.id).in_(asked.session_ids))
+    left = session.exec(here.execution_options(populate_existing=True)).all()
+    if len(left) < len(slots):
+        raise SessionNotFound
+    return _sessions_rule(asked) or SessionFull(
         people_free=min(slot.people_limit - slot.people_held for slot in slots),
         groups_free=min(slot.groups_limit - slot.groups_held for slot in slots),
     )

@@ -123,7 +123,7 @@ def place(
     )
     refusal = order_rules.judge(asked)
     if refusal is None and not _take(session, asked):
-        refusal = order_rules.full(asked)
+        refusal = order_rules.no_room(session, asked)
     if refusal is not None:
         order_rules.refuse(session, asked, refusal)
     booking = _write(session, asked, wanted, actor, group_id)

@@ -27,12 +27,29 @@ POLICY = {
 }
 POLICY_CHECKS = {
     "open_bookings_bounded": "open_bookings_limit BETWEEN 1 AND 100",
+    "days_bounded": "greatest(horizon_days, answer_working_days, free_cancel_working_days) <= 366",
+    "large_party_bounded": "large_party_people BETWEEN 1 AND 10000",
     "strikes_counted": "least(late_cancel_strikes, no_show_strikes) >= 0 AND strikes_limit >= 1"
-    " AND strike_months >= 1 AND suspension_days >= 1",
+    " AND greatest(late_cancel_strikes, no_show_strikes, strikes_limit) <= 100"
+    " AND strike_months BETWEEN 1 AND 60 AND suspension_days BETWEEN 1 AND 730",
     "offer_bounded": "offer_hours BETWEEN 1 AND 168",
     "travel_bounded": "travel_km_per_hour BETWEEN 1 AND 300",
     "district_has_rules": "site_id IS NOT NULL OR ends_at IS NULL",
 }
+
+STEPS = (
+    ("pending", "pending"),
+    ("pending", "approved"),
+    ("pending", "rejected"),
+    ("pending", "expired"),
+    ("pending", "cancelled"),
+    ("approved", "pending"),
+    ("approved", "approved"),
+    ("approved", "cancelled"),
+    ("approved", "arrived"),
+    ("approved", "no_show"),
+    ("arrived", "completed"),
+)
 
 
 def _audit(table: str, hidden: str) -> None:
@@ -40,6 +57,13 @@ def _audit(table: str, hidden: str) -> None:
         f"CREATE CONSTRAINT TRIGGER {table}_audit AFTER INSERT OR UPDATE OR DELETE ON {table}"
         " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
         f" EXECUTE FUNCTION audit_change('{hidden}', '')"
+    )
+
+
+def _notified_once(*columns: str) -> None:
+    op.drop_constraint("notification_once", "notification")
+    op.create_unique_constraint(
+        "notification_once", "notification", columns, postgresql_nulls_not_distinct=True
     )
 
 
@@ -232,6 +256,12 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "waitlist_entry_site_id_created_at_idx",
+        "waitlist_entry",
+        ["site_id", "created_at"],
+        unique=False,
+    )
+    op.create_index(
         "waitlist_entry_unconfirmed_idx",
         "waitlist_entry",
         ["confirm_by"],
@@ -257,6 +287,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("entry_id", "programme_id", name=op.f("waitlist_programme_pkey")),
     )
+    op.add_column("notification", sa.Column("waitlist_entry_id", sa.Uuid(), nullable=True))
+    op.create_foreign_key(
+        op.f("notification_waitlist_entry_id_fkey"),
+        "notification",
+        "waitlist_entry",
+        ["waitlist_entry_id"],
+        ["id"],
+    )
+    _notified_once("account_id", "kind", "booking_id", "waitlist_entry_id", "due_at")
     for table in ("booking_group", "strike", "suspension"):
         _audit(table, "")
     _audit("waitlist_entry", "contact_name,contact_phone_hash,contact_phone_sealed,note")
@@ -282,6 +321,14 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status IN ('pending', 'approved')"),
     )
+    op.drop_constraint("booking_event_path_known_check", "booking_event")
+    pairs = ", ".join(f"('{source}', '{target}')" for source, target in STEPS)
+    op.create_check_constraint(
+        op.f("booking_event_path_known_check"),
+        "booking_event",
+        "CASE WHEN from_status IS NULL THEN to_status = 'pending' AND version = 1"
+        f" ELSE (from_status, to_status) IN ({pairs}) END",
+    )
     for name, value in POLICY.items():
         column = sa.Column(name, sa.Integer(), nullable=False, server_default=sa.text(str(value)))
         op.add_column("policy", column)
@@ -300,5 +347,7 @@ def downgrade() -> None:
         op.drop_column("policy", name)
     for name in ("open_number", "group_id"):
         op.drop_column("booking", name)
+    _notified_once("account_id", "kind", "booking_id", "due_at")
+    op.drop_column("notification", "waitlist_entry_id")
     for name in ("waitlist_programme", "waitlist_entry", "strike", "suspension", "booking_group"):
         op.drop_table(name)

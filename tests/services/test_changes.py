@@ -156,7 +156,8 @@ def test_purpose_contact_and_note_are_just_written_down(session: Session, world:
     booking = move(session, world.manager, make_booking(session, world), "approve")
     what = changes.Wanted(contact_name="李组织", contact_phone="13900000001", note="迟到十分钟")
     change(session, world, booking, what)
-    assert (booking.status, booking.version) == (S.APPROVED, 2)
+    assert (booking.status, booking.version) == (S.APPROVED, 3)
+    assert [e.reason for e in steps_of(session, booking)][2:] == ["described"]
     assert (booking.contact_name, booking.note) == ("李组织", "迟到十分钟")
     assert booking.contact_phone_hash == privacy.fingerprint("13900000001")
     change(session, world, booking, changes.Wanted(note=""))
