@@ -12,7 +12,8 @@ from uuid import UUID
 from app.services.calendar import local_date
 from app.services.states import MOVES
 from race.client import Reply, Request
-from race.ground import Branch, Scene, Slot
+from race.ground import Scene
+from race.rows import Branch, Slot
 
 Body = Mapping[str, Any]
 _FITTING = 0.8

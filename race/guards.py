@@ -31,8 +31,8 @@ class Guard:
 GUARDS: Mapping[str, Guard] = {
     "room": Guard(
         words=(
-            r"venue_session\.people_held \+ \S+ <= venue_session\.people_limit AND ",
-            r"venue_session\.groups_held < venue_session\.groups_limit AND ",
+            r"AND people_held \+ \S+ <= people_limit",
+            r"AND groups_held < groups_limit",
         ),
         behind=(
             "ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check",

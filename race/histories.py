@@ -6,7 +6,8 @@ from uuid import UUID
 
 from race.acts import Known, Note, Turn, choose, order
 from race.client import Client, Request
-from race.ground import Branch, Scene
+from race.ground import Scene
+from race.rows import Branch
 from race.stories import Story
 
 _PEOPLE, _ACTS = 4, (1, 3)

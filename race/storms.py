@@ -9,7 +9,8 @@ from uuid import UUID
 
 from race.acts import Known, Note, Turn, order, reuse
 from race.client import Client, Request
-from race.ground import Branch, Scene
+from race.ground import Scene
+from race.rows import Branch
 from race.stories import Story
 
 _TIMES = 5

@@ -9,8 +9,9 @@ import pytest
 
 from race.acts import Note
 from race.client import Reply, Request
-from race.ground import Branch, Kind, Person, Scene, Slot
+from race.ground import Kind, Scene
 from race.judge import judge
+from race.rows import Branch, Person, Slot
 from race.stories import Fault, Rows, Story
 from tests.makers import HOUR, IN_A_WEEK
 
