@@ -162,5 +162,5 @@ def read_cursor(cursor: str | None, *kinds: Any) -> tuple[Any, ...] | None:
         texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         parsers = [datetime.fromisoformat if kind is datetime else kind for kind in kinds]
         return tuple(parse(text) for parse, text in zip(parsers, texts, strict=True))
-    except (ValueError, TypeError, AttributeError, binascii.Error) as exc:
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error) as exc:
         raise CursorUnreadable from exc

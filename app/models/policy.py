@@ -8,10 +8,17 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlmodel import Field
 
-from app.models.base import Instant, Row, known
+from app.models.base import MOST_PEOPLE, Instant, Row, known
 
 MOST_LEAD_DAYS = 60
+MOST_DAYS = 366
+"""The longest horizon, answer and free cancellation."""
 MOST_OPEN_BOOKINGS = 100
+MOST_STRIKES = 100
+MOST_STRIKE_MONTHS = 60
+MOST_SUSPENSION_DAYS = 730
+MOST_OFFER_HOURS = 168
+MOST_KM_PER_HOUR = 300
 
 
 class ApprovalMode(StrEnum):
@@ -43,17 +50,28 @@ class Policy(Row, table=True):
             f"greatest(lead_working_days, lead_working_days_large) <= {MOST_LEAD_DAYS}",
             name="lead_bounded",
         ),
+        CheckConstraint(
+            f"greatest(horizon_days, answer_working_days, free_cancel_working_days) <= {MOST_DAYS}",
+            name="days_bounded",
+        ),
+        CheckConstraint(
+            f"large_party_people BETWEEN 1 AND {MOST_PEOPLE}", name="large_party_bounded"
+        ),
         CheckConstraint("answer_working_days >= 1", name="answer_takes_a_day"),
         CheckConstraint(
             f"open_bookings_limit BETWEEN 1 AND {MOST_OPEN_BOOKINGS}", name="open_bookings_bounded"
         ),
         CheckConstraint(
             "least(late_cancel_strikes, no_show_strikes) >= 0 AND strikes_limit >= 1"
-            " AND strike_months >= 1 AND suspension_days >= 1",
+            f" AND greatest(late_cancel_strikes, no_show_strikes, strikes_limit) <= {MOST_STRIKES}"
+            f" AND strike_months BETWEEN 1 AND {MOST_STRIKE_MONTHS}"
+            f" AND suspension_days BETWEEN 1 AND {MOST_SUSPENSION_DAYS}",
             name="strikes_counted",
         ),
-        CheckConstraint("offer_hours BETWEEN 1 AND 168", name="offer_bounded"),
-        CheckConstraint("travel_km_per_hour BETWEEN 1 AND 300", name="travel_bounded"),
+        CheckConstraint(f"offer_hours BETWEEN 1 AND {MOST_OFFER_HOURS}", name="offer_bounded"),
+        CheckConstraint(
+            f"travel_km_per_hour BETWEEN 1 AND {MOST_KM_PER_HOUR}", name="travel_bounded"
+        ),
         CheckConstraint("site_id IS NOT NULL OR ends_at IS NULL", name="district_has_rules"),
         UniqueConstraint(
             "district_id",

@@ -39,6 +39,11 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), ZONE).astimezone(UTC)
 
 
+def spoken(instant: datetime) -> str:
+    """Return an instant as people here read it, to the minute."""
+    return instant.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
+
+
 @dataclass(frozen=True)
 class Calendar:
     """What is known of the days.

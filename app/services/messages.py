@@ -12,7 +12,13 @@ Kind = Literal[
     "booking-cancelled",
     "booking-no-show",
     "booking-completed",
+    "branch-suspended",
+    "suspension-lifted",
     "site-closed",
+    "waitlist-offered",
+    "waitlist-expired",
+    "waitlist-lapsed",
+    "waitlist-closed",
     "location-reported",
 ]
 
@@ -74,6 +80,22 @@ TEMPLATES: dict[str, _Template] = {
         Message("活动已完成", "{site} {when} 的活动已完成，欢迎评价。"),
         Message("Visit completed", "{site}, {when}: tell what you thought of it."),
     ),
+    "branch-suspended": _Template(
+        Message(
+            "暂停新预约",
+            "{branch} 在 {months} 个月内累计违约 {points} 次（最近一次：预约 {code}），"
+            "{until} 前不能新增预约；已有预约不受影响。",
+        ),
+        Message(
+            "No new bookings for a while",
+            "{branch} has {points} strikes within {months} months, the last for {code}: no new"
+            " bookings until {until}. Those it has are not touched.",
+        ),
+    ),
+    "suspension-lifted": _Template(
+        Message("恢复预约", "{branch} 可以重新预约了：{reason}"),
+        Message("New bookings are possible again", "{branch} may book again: {reason}"),
+    ),
     "site-closed": _Template(
         Message(
             "预约时段临时闭馆",
@@ -83,6 +105,28 @@ TEMPLATES: dict[str, _Template] = {
             "Closed at the time of your booking",
             "{site}: {reason}; your booking {code}, {when}. Still free: {alternatives}",
         ),
+    ),
+    "waitlist-offered": _Template(
+        Message(
+            "候补有名额了",
+            "{site} {when} 的场次有名额，已为 {branch} 保留 {people} 人，请在 {confirm_by} 前确认。",
+        ),
+        Message(
+            "Places came free",
+            "{site}, {when}: {people} places are held for {branch}; confirm by {confirm_by}.",
+        ),
+    ),
+    "waitlist-expired": _Template(
+        Message("候补名额已过期", "{site} {when} 为 {branch} 保留的名额未在时限内确认，已顺延。"),
+        Message("Your places were passed on", "{site}, {when}: {branch} did not confirm in time."),
+    ),
+    "waitlist-lapsed": _Template(
+        Message("未候到名额", "{site} {when} 的场次已开始，{branch} 的候补未候到名额。"),
+        Message("Nothing came free", "{site}, {when}: no places came free for {branch}."),
+    ),
+    "waitlist-closed": _Template(
+        Message("候补场次取消", "{site} {when} 的场次不再开放（{reason}），{branch} 的候补已结束。"),
+        Message("No more places to wait for", "{site}, {when} is shut: {reason} ({branch})."),
     ),
     "location-reported": _Template(
         Message("位置有误反馈", "有访客反映 {site} 的地图位置有误，请核实并答复。"),

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, literal, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import Session, col, select
 
 from app.models import OPEN, Booking, Organisation, Policy, Strike, StrikeKind, Suspension
+from app.models.base import Instant
+from app.services import notifications
+from app.services.calendar import ZONE, spoken
+from app.services.codes import code_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,10 @@ class Standing:
 
     suspension: Suspension | None
     open_numbers: Mapping[UUID, Set[int]]
+
+    def open_at(self, site_id: UUID) -> int:
+        """Return how many open bookings the branch has at a site."""
+        return len(self.open_numbers.get(site_id, frozenset()))
 
     def next_number(self, site_id: UUID) -> int:
         """Return the least number that no open booking at a site has; they count from 1."""
@@ -38,15 +46,22 @@ def hold(session: Session, *, organisation_id: UUID) -> None:
     session.exec(theirs.with_for_update(key_share=True)).one()
 
 
-def of(session: Session, *, organisation_id: UUID, now: datetime) -> Standing:
-    """Return how a branch stands at `now`; `hold` it first, or it may be otherwise soon."""
-    suspension = session.exec(
+def suspension_of(session: Session, *, organisation_id: UUID, now: datetime) -> Suspension | None:
+    """Return what stops a branch's new bookings at `now`, if anything does.
+
+    One that somebody wrote an instant after `now`, and was quicker, counts too.
+    """
+    return session.exec(
         select(Suspension).where(
             Suspension.organisation_id == organisation_id,
-            col(Suspension.starts_at) <= now,
             func.coalesce(Suspension.lifted_at, Suspension.ends_at) > now,
         )
     ).first()
+
+
+def of(session: Session, *, organisation_id: UUID, now: datetime) -> Standing:
+    """Return how a branch stands at `now`; `hold` it first, or it may be otherwise soon."""
+    suspension = suspension_of(session, organisation_id=organisation_id, now=now)
     numbers: dict[UUID, set[int]] = {}
     rows = session.exec(
         select(Booking.site_id, Booking.open_number).where(
@@ -58,12 +73,30 @@ def of(session: Session, *, organisation_id: UUID, now: datetime) -> Standing:
     return Standing(suspension, numbers)
 
 
+def counts_until(policy: Policy) -> ColumnElement[datetime]:
+    """Say in SQL from which instant on a strike counts no more: months are those of the wall."""
+    on_the_wall = func.timezone(ZONE.key, Strike.at)
+    months = func.make_interval(0, policy.strike_months)
+    return func.timezone(ZONE.key, on_the_wall + months, type_=Instant)
+
+
+def counting(
+    *, organisation_id: UUID, policy: Policy, now: datetime
+) -> tuple[ColumnElement[bool], ...]:
+    """Say in SQL which strikes of a branch count at `now` by a policy."""
+    return (
+        col(Strike.organisation_id) == organisation_id,
+        col(Strike.suspension_id).is_(None),
+        counts_until(policy) > now,
+    )
+
+
 def strike(session: Session, booking: Booking, *, kind: StrikeKind, now: datetime) -> None:
     """Count a late cancellation or a no-show, by the policy the booking was judged by.
 
-    The strike that reaches the limit suspends the branch from new bookings; what led to one
-    suspension counts for no other. Hold no session's lock before: whoever orders takes the
-    branch's first.
+    The strike that reaches the limit suspends the branch from new bookings, and its organisers are
+    told; what led to one suspension counts for no other. Hold no session's lock before: whoever
+    orders takes the branch's first.
 
     Args:
         session: open transaction.
@@ -88,16 +121,18 @@ def strike(session: Session, booking: Booking, *, kind: StrikeKind, now: datetim
         )
     )
     session.flush()
-    counting = (
-        col(Strike.organisation_id) == organisation_id,
-        col(Strike.suspension_id).is_(None),
-        col(Strike.at) > literal(now) - func.make_interval(0, policy.strike_months),
-    )
-    total = session.exec(select(func.sum(Strike.points)).where(*counting)).one()
+    theirs = counting(organisation_id=organisation_id, policy=policy, now=now)
+    total = session.exec(select(func.sum(Strike.points)).where(*theirs)).one()
     if total < policy.strikes_limit:
         return
-    if of(session, organisation_id=organisation_id, now=now).suspension is not None:
-        return
+    if suspension_of(session, organisation_id=organisation_id, now=now) is None:
+        _suspend(session, booking, policy=policy, total=total, now=now)
+
+
+def _suspend(
+    session: Session, booking: Booking, *, policy: Policy, total: int, now: datetime
+) -> None:
+    organisation_id = booking.organisation_id
     suspension = Suspension(
         organisation_id=organisation_id,
         starts_at=now,
@@ -107,7 +142,21 @@ def strike(session: Session, booking: Booking, *, kind: StrikeKind, now: datetim
     session.flush()
     session.exec(
         update(Strike)
-        .where(*counting)
+        .where(*counting(organisation_id=organisation_id, policy=policy, now=now))
         .values(suspension_id=suspension.id)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session="fetch")
+    )
+    notifications.owe(
+        session,
+        to=notifications.organisers_of(organisation_id),
+        kind="branch-suspended",
+        booking_id=booking.id,
+        facts={
+            "branch": session.get_one(Organisation, organisation_id).name,
+            "points": str(total),
+            "months": str(policy.strike_months),
+            "code": code_of(booking.number or 0),
+            "until": spoken(suspension.ends_at),
+        },
+        due_at=now,
     )

@@ -26,15 +26,15 @@ POLICY = {
     "travel_km_per_hour": 30,
 }
 POLICY_CHECKS = {
-    "open_bookings_bounded": "open_bookings_limit BETWEEN 1 AND 100",
-    "days_bounded": "greatest(horizon_days, answer_working_days, free_cancel_working_days) <= 366",
-    "large_party_bounded": "large_party_people BETWEEN 1 AND 10000",
-    "strikes_counted": "least(late_cancel_strikes, no_show_strikes) >= 0 AND strikes_limit >= 1"
+    "policy_open_bookings_bounded_check": "open_bookings_limit BETWEEN 1 AND 100",
+    "policy_days_bounded_check": "greatest(horizon_days, answer_working_days, free_cancel_working_days) <= 366",
+    "policy_large_party_bounded_check": "large_party_people BETWEEN 1 AND 10000",
+    "policy_strikes_counted_check": "least(late_cancel_strikes, no_show_strikes) >= 0 AND strikes_limit >= 1"
     " AND greatest(late_cancel_strikes, no_show_strikes, strikes_limit) <= 100"
     " AND strike_months BETWEEN 1 AND 60 AND suspension_days BETWEEN 1 AND 730",
-    "offer_bounded": "offer_hours BETWEEN 1 AND 168",
-    "travel_bounded": "travel_km_per_hour BETWEEN 1 AND 300",
-    "district_has_rules": "site_id IS NOT NULL OR ends_at IS NULL",
+    "policy_offer_bounded_check": "offer_hours BETWEEN 1 AND 168",
+    "policy_travel_bounded_check": "travel_km_per_hour BETWEEN 1 AND 300",
+    "policy_district_has_rules_check": "site_id IS NOT NULL OR ends_at IS NULL",
 }
 
 STEPS = (
@@ -313,7 +313,9 @@ def upgrade() -> None:
     op.execute(NUMBERED)
     op.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table that waits for a trigger stays as it is
     op.alter_column("booking", "open_number", nullable=False)
-    op.create_check_constraint("open_number_counts", "booking", "open_number >= 1")
+    op.create_check_constraint(
+        op.f("booking_open_number_counts_check"), "booking", "open_number >= 1"
+    )
     op.create_index(
         "booking_open_number_key",
         "booking",
@@ -337,12 +339,12 @@ def upgrade() -> None:
     op.add_column("policy", sa.Column("made_by", sa.Uuid(), nullable=True))
     op.create_foreign_key(op.f("policy_made_by_fkey"), "policy", "account", ["made_by"], ["id"])
     for name, holds in POLICY_CHECKS.items():
-        op.create_check_constraint(name, "policy", holds)
+        op.create_check_constraint(op.f(name), "policy", holds)
 
 
 def downgrade() -> None:
     for name in POLICY_CHECKS:
-        op.drop_constraint(op.f(f"policy_{name}_check"), "policy")
+        op.drop_constraint(op.f(name), "policy")
     for name in ("ends_at", "made_by", *POLICY):
         op.drop_column("policy", name)
     for name in ("open_number", "group_id"):
