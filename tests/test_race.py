@@ -103,7 +103,7 @@ def guard_off(engine: Engine) -> Iterator[None]:
         for name in ("people_fit", "groups_fit"):
             constraint = f"venue_session_{name}_check"
             connection.execute(text(f"ALTER TABLE venue_session DROP CONSTRAINT {constraint}"))
-    words = " AND venue_session.groups_held < venue_session.groups_limit"
+    words = "AND groups_held < groups_limit"
     with replaced_sql(engine, words):
         yield
 

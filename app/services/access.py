@@ -5,14 +5,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, cast, exists, false, or_
+import sqlalchemy
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Executable,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    false,
+    or_,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import SQLCoreOperations
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from app.errors import Forbidden, Unauthenticated
 from app.models import Account, Grant, Organisation, Role
-from app.models.base import Ltree
+from app.models.base import Instant, Ltree
 
 OVERSEERS = (Role.TOWN_STAFF, Role.DISTRICT_STAFF, Role.AUDITOR)
 """Roles that read everything below their organisation."""
@@ -97,9 +108,33 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root}.")
 
 
-def in_force(now: datetime) -> ColumnElement[bool]:
+def in_force(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Say in SQL that a grant has not ended by the aware instant `now`."""
     return or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > now)
+
+
+def _of_account() -> Executable:
+    now, issued_at = (bindparam(name, type_=Instant) for name in ("now", "issued_at"))
+    since = col(Account.logins_since)
+    return (
+        sqlalchemy.select(
+            col(Account.name),
+            col(Grant.role),
+            col(Grant.organisation_id),
+            col(Organisation.path),
+            col(Grant.site_id),
+        )
+        .outerjoin(Grant, and_(col(Grant.account_id) == Account.id, in_force(now)))
+        .outerjoin(Organisation, col(Organisation.id) == Grant.organisation_id)
+        .where(
+            col(Account.id) == bindparam("account_id"),
+            col(Account.active),
+            or_(since.is_(None), since <= issued_at),
+        )
+    )
+
+
+_OF_ACCOUNT = _of_account()  # once: every request asks it
 
 
 def load(
@@ -116,22 +151,12 @@ def load(
     Raises:
         Unauthenticated: the account is gone or not active, or its logins were ended since.
     """
-    since = col(Account.logins_since)
-    not_ended = or_(since.is_(None), since <= (issued_at or now))
-    rows = session.exec(
-        select(Account.name, Grant, Organisation.path)
-        .outerjoin(Grant, and_(col(Grant.account_id) == Account.id, in_force(now)))
-        .outerjoin(Organisation, col(Organisation.id) == Grant.organisation_id)
-        .where(Account.id == account_id, col(Account.active), not_ended)
-    ).all()
+    asked = {"account_id": account_id, "now": now, "issued_at": issued_at or now}
+    rows = session.connection().execute(_OF_ACCOUNT, asked).all()
     if not rows:
         raise Unauthenticated
-    held = [
-        Held(Role(grant.role), grant.organisation_id, path, grant.site_id)
-        for _, grant, path in rows
-        if grant is not None
-    ]
-    return Actor(account_id, rows[0][0], tuple(held))
+    held = [Held(Role(role), *place) for _, role, *place in rows if role is not None]
+    return Actor(account_id, rows[0].name, tuple(held))
 
 
 def below(column: SQLCoreOperations[UUID], paths: Sequence[str]) -> ColumnElement[bool]:

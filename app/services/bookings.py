@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, tuple_
+import sqlalchemy
+from sqlalchemy import BindParameter, ColumnElement, bindparam, or_, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -112,33 +113,48 @@ class View:
     roles: frozenset[Role]
 
 
+_IDS: BindParameter[UUID] = bindparam("ids", expanding=True)
+_TOWN, _BRANCH = aliased(Organisation), aliased(Organisation)
+_SHOWN = (  # made once, as the two below: every answer with a booking asks them
+    sqlalchemy.select(
+        col(Booking.id),
+        col(Site.name),
+        col(Venue.name),
+        col(_BRANCH.name),
+        col(_BRANCH.path),
+        col(_TOWN.path),
+        Visit,
+        Subsidy,
+        col(SubsidyRule.version),
+        col(Review.id),
+    )
+    .join(Site, col(Site.id) == Booking.site_id)
+    .join(_TOWN, col(_TOWN.id) == Site.town_id)
+    .join(Venue, col(Venue.id) == Booking.venue_id)
+    .join(_BRANCH, col(_BRANCH.id) == Booking.organisation_id)
+    .outerjoin(Visit, col(Visit.booking_id) == Booking.id)
+    .outerjoin(Subsidy, col(Subsidy.booking_id) == Booking.id)
+    .outerjoin(SubsidyRule, col(SubsidyRule.id) == Subsidy.rule_id)
+    .outerjoin(Review, col(Review.booking_id) == Booking.id)
+    .where(col(Booking.id).in_(_IDS))
+)
+_SLOTS = (
+    sqlalchemy.select(col(BookingSession.booking_id), col(BookingSession.session_id))
+    .where(col(BookingSession.booking_id).in_(_IDS))
+    .order_by(col(BookingSession.session_id))
+)
+_MENU = (
+    sqlalchemy.select(col(BookingProgramme.booking_id), col(Programme.id), col(Programme.name))
+    .join(Programme, col(Programme.id) == BookingProgramme.programme_id)
+    .where(col(BookingProgramme.booking_id).in_(_IDS))
+    .order_by(col(Programme.id))
+)
+
+
 def views(session: Session, bookings: Sequence[Booking], *, actor: Actor) -> list[View]:
     """Return what is shown of `bookings`, in their order; three statements, however many."""
     ids = [booking.id for booking in bookings]
-    town, branch = aliased(Organisation), aliased(Organisation)
-    rows = session.exec(
-        select(  # type: ignore[call-overload]
-            Booking.id,
-            Site.name,
-            Venue.name,
-            branch.name,
-            branch.path,
-            town.path,
-            Visit,
-            Subsidy,
-            SubsidyRule.version,
-            Review.id,
-        )
-        .join(Site, col(Site.id) == Booking.site_id)
-        .join(town, town.id == Site.town_id)
-        .join(Venue, col(Venue.id) == Booking.venue_id)
-        .join(branch, branch.id == Booking.organisation_id)
-        .outerjoin(Visit, col(Visit.booking_id) == Booking.id)
-        .outerjoin(Subsidy, col(Subsidy.booking_id) == Booking.id)
-        .outerjoin(SubsidyRule, col(SubsidyRule.id) == Subsidy.rule_id)
-        .outerjoin(Review, col(Review.booking_id) == Booking.id)
-        .where(col(Booking.id).in_(ids))
-    ).all()
+    rows = session.exec(_SHOWN, params={"ids": ids})  # type: ignore[call-overload]
     by_id = {row[0]: tuple(row) for row in rows}
     slots, programmes = _slots(session, ids), _programmes(session, ids)
     return [
@@ -177,11 +193,7 @@ def _view(
 
 def _slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     found: dict[UUID, list[UUID]] = defaultdict(list)
-    rows = session.exec(
-        select(BookingSession)
-        .where(col(BookingSession.booking_id).in_(ids))
-        .order_by(col(BookingSession.session_id))
-    )
+    rows = session.connection().execute(_SLOTS, {"ids": ids})
     for row in rows:
         found[row.booking_id].append(row.session_id)
     return found
@@ -189,12 +201,7 @@ def _slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
 
 def _programmes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Named]]:
     found: dict[UUID, list[Named]] = defaultdict(list)
-    rows = session.exec(
-        select(BookingProgramme.booking_id, Programme.id, Programme.name)
-        .join(Programme, col(Programme.id) == BookingProgramme.programme_id)
-        .where(col(BookingProgramme.booking_id).in_(ids))
-        .order_by(col(Programme.id))
-    )
+    rows = session.connection().execute(_MENU, {"ids": ids})
     for booking_id, programme_id, name in rows:
         found[booking_id].append(Named(programme_id, name))
     return found

@@ -4,12 +4,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-import sqlalchemy
-from sqlalchemy import update
-from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlalchemy import text
+from sqlmodel import Session
 
-from app.models import VenueSession
+_IN_TURN = """
+    SELECT id FROM venue_session WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"""
+_LOCK = text(_IN_TURN)
+_TAKE = text(f"""
+    WITH in_turn AS ({_IN_TURN})
+    UPDATE venue_session
+    SET people_held = people_held + :people, groups_held = groups_held + 1
+    WHERE id IN (SELECT id FROM in_turn)
+        AND people_held + :people <= people_limit
+        AND groups_held < groups_limit
+        AND closed_reason IS NULL""")  # noqa: S608  # constants
+_GIVE_BACK = text(f"""
+    WITH in_turn AS ({_IN_TURN})
+    UPDATE venue_session
+    SET people_held = people_held - :people, groups_held = groups_held - 1
+    WHERE id IN (SELECT id FROM in_turn)""")  # noqa: S608  # constants
 
 
 class Places(NamedTuple):
@@ -24,7 +37,7 @@ def lock(session: Session, *, session_ids: Sequence[UUID]) -> None:
 
     Rivals are let in one after another, in id order, so that they cannot deadlock.
     """
-    session.connection().execute(_in_turn(session_ids))
+    session.connection().execute(_LOCK, {"ids": list(session_ids)})
 
 
 def take(session: Session, *, session_ids: Sequence[UUID], people: int) -> bool:
@@ -39,7 +52,7 @@ def take(session: Session, *, session_ids: Sequence[UUID], people: int) -> bool:
         session_ids: sessions without repetition.
         people: places wanted, at least 1.
     """
-    attempt = session.begin_nested()
+    attempt = session.connection().begin_nested()
     if _taken(session, Places(session_ids, people)):
         attempt.commit()
         return True
@@ -57,7 +70,7 @@ def exchange(session: Session, *, given: Places, wanted: Places) -> bool:
         given: what `take` was called with.
         wanted: as for `take`; sessions may be among the given ones.
     """
-    attempt = session.begin_nested()
+    attempt = session.connection().begin_nested()
     lock(session, session_ids=[*given.session_ids, *wanted.session_ids])
     give_back(session, session_ids=given.session_ids, people=given.people)
     if _taken(session, wanted):
@@ -69,41 +82,11 @@ def exchange(session: Session, *, given: Places, wanted: Places) -> bool:
 
 def give_back(session: Session, *, session_ids: Sequence[UUID], people: int) -> None:
     """Give up the places of one group; `people` is what `take` was called with."""
-    session.exec(
-        update(VenueSession)
-        .where(col(VenueSession.id).in_(sqlalchemy.select(_in_turn(session_ids).cte("in_turn"))))
-        .values(
-            people_held=VenueSession.people_held - people,
-            groups_held=VenueSession.groups_held - 1,
-        )
-        .execution_options(synchronize_session=False)
-    )
+    given = {"ids": list(session_ids), "people": people}
+    session.connection().execute(_GIVE_BACK, given)
 
 
 def _taken(session: Session, wanted: Places) -> bool:
-    has_room = (
-        col(VenueSession.people_held) + wanted.people <= col(VenueSession.people_limit),
-        col(VenueSession.groups_held) < col(VenueSession.groups_limit),
-        col(VenueSession.closed_reason).is_(None),
-    )
-    in_turn = sqlalchemy.select(_in_turn(wanted.session_ids).cte("in_turn"))
-    taken = session.exec(
-        update(VenueSession)
-        .where(col(VenueSession.id).in_(in_turn), *has_room)
-        .values(
-            people_held=VenueSession.people_held + wanted.people,
-            groups_held=VenueSession.groups_held + 1,
-        )
-        .returning(col(VenueSession.id))
-        .execution_options(synchronize_session=False)
-    ).all()
-    return len(taken) == len(wanted.session_ids)
-
-
-def _in_turn(session_ids: Sequence[UUID]) -> SelectOfScalar[UUID]:
-    return (
-        select(VenueSession.id)
-        .where(col(VenueSession.id).in_(session_ids))
-        .order_by(col(VenueSession.id))
-        .with_for_update(key_share=True)
-    )
+    asked = {"ids": list(wanted.session_ids), "people": wanted.people}
+    taken: int = session.connection().execute(_TAKE, asked).rowcount
+    return taken == len(wanted.session_ids)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import Executable, and_, bindparam, case, delete, null, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from app.errors import Malformed
 from app.models import IdempotencyKey
+from app.models.base import Instant
 from app.services import privacy
 
 KEPT = timedelta(hours=24)
@@ -27,6 +28,36 @@ class Answer:
 
     status: int
     body: bytes
+
+
+def _claim() -> Executable:
+    names = ("account_id", "key", "request_hash", "made_at")
+    wanted = insert(IdempotencyKey).values({name: bindparam(name) for name in names})
+    kept, sent = IdempotencyKey, wanted.excluded
+    old = col(kept.made_at) <= bindparam("fresh", type_=Instant)
+    # What is kept stays as it is, and locked, so that no job deletes it before it is read; what is
+    # too old begins anew.
+    said = {
+        "request_hash": case((old, sent.request_hash), else_=kept.request_hash),
+        "made_at": case((old, sent.made_at), else_=kept.made_at),
+        "status": case((old, null()), else_=kept.status),
+        "answer": case((old, null()), else_=kept.answer),
+    }
+    return wanted.on_conflict_do_update(constraint="idempotency_key_pkey", set_=said).returning(
+        col(kept.status), col(kept.answer), col(kept.request_hash)
+    )
+
+
+_THIS = and_(
+    col(IdempotencyKey.account_id) == bindparam("of"), col(IdempotencyKey.key) == bindparam("by")
+)
+_CLAIM = _claim()
+_KEEP = (
+    update(IdempotencyKey)
+    .where(_THIS)
+    .values(status=bindparam("status"), answer=bindparam("answer"))
+)
+_LEAVE = delete(IdempotencyKey).where(_THIS)
 
 
 def begin(
@@ -47,20 +78,15 @@ def begin(
     Raises:
         IdempotencyKeyReused: it belongs to another request of the last 24 hours.
     """
-    claim = insert(IdempotencyKey).values(
-        account_id=account_id, key=key, request_hash=request_hash, made_at=now
-    )
-    # The update changes nothing; it locks the row, so that no job deletes it before it is read.
-    same = {"made_at": IdempotencyKey.made_at}
-    session.exec(claim.on_conflict_do_update(constraint="idempotency_key_pkey", set_=same))
-    kept = session.exec(
-        select(IdempotencyKey)
-        .where(IdempotencyKey.account_id == account_id, IdempotencyKey.key == key)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
-    if kept.status is None or kept.answer is None or kept.made_at <= now - KEPT:
-        kept.request_hash, kept.made_at = request_hash, now
+    asked = {
+        "account_id": account_id,
+        "key": key,
+        "request_hash": request_hash,
+        "made_at": now,
+        "fresh": now - KEPT,
+    }
+    kept = session.connection().execute(_CLAIM, asked).one()
+    if kept.status is None:
         return None
     if kept.request_hash != request_hash:
         raise IdempotencyKeyReused
@@ -69,15 +95,18 @@ def begin(
 
 def keep(session: Session, *, account_id: UUID, key: UUID, answer: Answer) -> None:
     """Keep the answer to a claimed key, in the transaction that did what it tells."""
-    kept = session.get_one(IdempotencyKey, (account_id, key))
-    kept.status, kept.answer = answer.status, privacy.seal_bytes(answer.body)
-    session.flush()
+    kept = {
+        "of": account_id,
+        "by": key,
+        "status": answer.status,
+        "answer": privacy.seal_bytes(answer.body),
+    }
+    session.connection().execute(_KEEP, kept)
 
 
 def leave(session: Session, *, account_id: UUID, key: UUID) -> None:
     """Give up a claimed key, as if it had never been sent."""
-    session.delete(session.get_one(IdempotencyKey, (account_id, key)))
-    session.flush()
+    session.connection().execute(_LEAVE, {"of": account_id, "by": key})
 
 
 def forget_old(session: Session, now: datetime) -> int:

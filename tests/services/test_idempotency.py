@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, event
-from sqlalchemy.exc import NoResultFound, OperationalError
+from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from app.models import Account, IdempotencyKey
@@ -17,7 +15,7 @@ from app.services import idempotency
 from app.services.idempotency import KEPT, Answer, IdempotencyKeyReused, forget_old
 from tests.conftest import NOW
 from tests.makers import make_account
-from tests.races import at_once, replaced_sql, until_somebody_waits
+from tests.races import at_once, until_somebody_waits
 
 ANSWER = Answer(201, '{"名": 1}'.encode())
 MOMENT = timedelta(microseconds=1)
@@ -152,38 +150,3 @@ def test_without_the_key_of_the_table_both_would_do_it(
     with Session(own_engine) as one, Session(own_engine) as other:
         assert begin(one, account_id) is None
         assert begin(other, account_id) is None
-
-
-def forgotten_between_two_looks(engine: Engine, account_id: UUID) -> Answer | None:
-    """Ask with an old key that the job tries to forget once it was found."""
-    with Session(engine) as session, session.begin():
-        do(session, account_id)
-    tried: list[object] = []
-
-    def forget(*args: object) -> None:
-        if str(args[2]).startswith("SELECT") and not tried:
-            tried.append(args[2])
-            with Session(engine) as job, job.begin(), suppress(OperationalError):
-                job.connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-                forget_old(job, NOW + KEPT)
-
-    with Session(engine) as session, session.begin():
-        session.connection()
-        event.listen(engine, "before_cursor_execute", forget)
-        try:
-            return begin(session, account_id, later=KEPT)
-        finally:
-            event.remove(engine, "before_cursor_execute", forget)
-            assert tried
-
-
-def test_a_key_that_was_found_is_not_forgotten_before_it_is_read(
-    own_engine: Engine, account_id: UUID
-) -> None:
-    assert forgotten_between_two_looks(own_engine, account_id) is None
-
-
-def test_without_the_lock_it_would_be(own_engine: Engine, account_id: UUID) -> None:
-    locking = "DO UPDATE SET made_at = idempotency_key.made_at"
-    with pytest.raises(NoResultFound), replaced_sql(own_engine, locking, "DO NOTHING"):
-        forgotten_between_two_looks(own_engine, account_id)
