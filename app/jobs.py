@@ -31,6 +31,7 @@ from app.services import (
     one_time_codes,
     overdue,
     photos,
+    queues,
     rates,
     sessions,
     site_cards,
@@ -47,6 +48,9 @@ log = structlog.get_logger()
 
 Now = Callable[[], datetime]
 Work = Callable[[Session, datetime], int]
+Find = Callable[[Session, datetime], list[UUID]]
+One = Callable[[Session, UUID, datetime], int]
+Run = Callable[["Job", Engine, Now], int]
 
 
 @dataclass(frozen=True)
@@ -55,30 +59,44 @@ class Job:
 
     name: str
     seconds: int
-    run: Callable[["Job", Engine, Now], int]
+    run: Run
 
 
-def _rows(
-    due: Callable[[datetime], ColumnElement[bool]], job: Job, engine: Engine, now: Now
-) -> int:
-    """Catch up with each due booking in a transaction of its own; one that fails stops no other."""
+def _rows(find: Find, one: One, job: Job, engine: Engine, now: Now) -> int:
+    """Do the work on each due row in a transaction of its own; one that fails stops no other."""
     instant, touched, failed = now(), 0, []
     with Session(engine) as session:
-        ids = overdue.due_ids(session, due=due(instant))
-    for booking_id in ids:
+        ids = find(session, instant)
+    for id_ in ids:
         try:
-            touched += _one(engine, booking_id, instant)
+            with Session(engine) as session, session.begin():
+                touched += one(session, id_, instant)
         except Exception as exc:  # whatever it was, the next row may be sound
-            log.exception("job-row-failed", job=job.name, row=str(booking_id))
-            failed.append(f"{booking_id}: {exc!r}")
+            log.exception("job-row-failed", job=job.name, row=str(id_))
+            failed.append(f"{id_}: {exc!r}")
     if touched or failed:
         _note(engine, job, instant, now(), touched, failed)
     return touched
 
 
-def _one(engine: Engine, booking_id: UUID, now: datetime) -> bool:
-    with Session(engine) as session, session.begin():
+def _bookings(due: Callable[[datetime], ColumnElement[bool]]) -> Run:
+    """Catch up with each booking that one of the conditions of `overdue` holds for."""
+
+    def find(session: Session, now: datetime) -> list[UUID]:
+        return overdue.due_ids(session, due=due(now))
+
+    def one(session: Session, booking_id: UUID, now: datetime) -> int:
         return overdue.catch_up_one(session, booking_id=booking_id, now=now)
+
+    return partial(_rows, find, one)
+
+
+def _untended(session: Session, now: datetime) -> list[UUID]:
+    return queues.untended(session, now=now)
+
+
+def _tend(session: Session, session_id: UUID, now: datetime) -> int:
+    return queues.tend(session, session_ids=[session_id], now=now)
 
 
 def _note(
@@ -150,9 +168,10 @@ def _photos(session: Session, now: datetime) -> int:
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claims.draft_last_month)),
-    Job("answer-overdue", 20, partial(_rows, overdue.unanswered)),
-    Job("mark-no-shows", 60, partial(_rows, overdue.missed)),
-    Job("close-finished", 60, partial(_rows, overdue.finished)),
+    Job("answer-overdue", 20, _bookings(overdue.unanswered)),
+    Job("mark-no-shows", 60, _bookings(overdue.missed)),
+    Job("close-finished", 60, _bookings(overdue.finished)),
+    Job("tend-waitlists", 30, partial(_rows, _untended, _tend)),
     Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
     Job("clear-photos", 60, partial(_whenever, _photos)),
     Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),

@@ -55,7 +55,13 @@ from app.models.unmet_search import UnmetSearch
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
 from app.models.visit import Means, Review, Visit
-from app.models.waitlist import WAITS_ONCE, WaitlistEntry, WaitlistProgramme, WaitlistStatus
+from app.models.waitlist import (
+    IN_LINE,
+    WAITS_ONCE,
+    WaitlistEntry,
+    WaitlistProgramme,
+    WaitlistStatus,
+)
 
 __all__ = [
     "ACCOUNTS",
@@ -63,6 +69,7 @@ __all__ = [
     "GROUPS_FIT",
     "GUIDE_NO_OVERLAP",
     "HOLDING",
+    "IN_LINE",
     "MOST_LEAD_DAYS",
     "MOST_OPEN_BOOKINGS",
     "MOST_PEOPLE",

@@ -14,7 +14,7 @@ from app.models.base import Instant, Row
 class Notification(Row, table=True):
     """A message written in the same transaction as the fact it tells of, delivered later.
 
-    One reason, one message: the key is (person, kind, booking, due time).
+    One reason, one message: the key is (person, kind, what it is about, due time).
     """
 
     __tablename__ = "notification"
@@ -23,6 +23,7 @@ class Notification(Row, table=True):
             "account_id",
             "kind",
             "booking_id",
+            "waitlist_entry_id",
             "due_at",
             name="notification_once",
             postgresql_nulls_not_distinct=True,
@@ -38,6 +39,7 @@ class Notification(Row, table=True):
     account_id: UUID = Field(foreign_key="account.id")
     kind: str
     booking_id: UUID | None = Field(default=None, foreign_key="booking.id")
+    waitlist_entry_id: UUID | None = Field(default=None, foreign_key="waitlist_entry.id")
     facts: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
     due_at: datetime = Field(sa_type=Instant)
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)

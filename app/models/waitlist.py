@@ -25,6 +25,10 @@ class WaitlistStatus(StrEnum):
     LAPSED = "lapsed"
 
 
+IN_LINE = (WaitlistStatus.WAITING, WaitlistStatus.OFFERED)
+"""The states in which an entry still stands in its line."""
+
+
 class WaitlistEntry(Row, table=True):
     """A branch's wish for places in a full session; first come, first offered.
 
@@ -61,6 +65,7 @@ class WaitlistEntry(Row, table=True):
             postgresql_where=text("status = 'offered'"),
         ),
         Index("waitlist_entry_organisation_id_created_at_idx", "organisation_id", "created_at"),
+        Index("waitlist_entry_site_id_created_at_idx", "site_id", "created_at"),
     )
 
     number: int | None = Field(

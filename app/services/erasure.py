@@ -20,6 +20,7 @@ from app.models import (
     RegistrationStatus,
     Role,
     Site,
+    WaitlistEntry,
 )
 from app.services import keeping, offices, privacy, throttles, tokens, users
 from app.services.access import Actor
@@ -82,10 +83,11 @@ def erase(session: Session, *, actor: Actor, user_id: UUID, now: datetime) -> No
 
 
 def _forget_contact(session: Session, account: Account, phone_hash: bytes) -> None:
-    """Take them out of bookings as the contact, by their number or by their name on their own."""
-    own = and_(col(Booking.made_by) == account.id, col(Booking.contact_name) == account.name)
-    theirs = or_(col(Booking.contact_phone_hash) == phone_hash, own)
-    session.exec(update(Booking).where(theirs).values(**NO_TRACE))
+    """Take them out of what was ordered, by their number or by their name on their own."""
+    for table in (Booking, WaitlistEntry):
+        own = and_(col(table.made_by) == account.id, col(table.contact_name) == account.name)
+        theirs = or_(col(table.contact_phone_hash) == phone_hash, own)
+        session.exec(update(table).where(theirs).values(**NO_TRACE))
 
 
 def _reject_registrations(session: Session, phone_hash: bytes, actor: Actor, now: datetime) -> None:

@@ -17,7 +17,7 @@ from app.models import (
     Site,
     VenueSession,
 )
-from app.services import alternatives, calendar, notifications, policies, steps
+from app.services import alternatives, calendar, notifications, policies
 from app.services.alternatives import Alternative
 from app.services.codes import code_of
 
@@ -111,7 +111,7 @@ def tell(session: Session, hit: Hit, *, site: Site, reason: str, now: datetime) 
             "code": hit.code,
             "branch": hit.branch.name,
             "site": site.name,
-            "when": steps.spoken(hit.booking.starts_at),
+            "when": calendar.spoken(hit.booking.starts_at),
             "people": str(hit.booking.people_expected),
             "reason": reason,
             "alternatives": "；".join(map(_spoken, hit.alternatives)) or "–",
@@ -121,4 +121,4 @@ def tell(session: Session, hit: Hit, *, site: Site, reason: str, now: datetime) 
 
 
 def _spoken(offer: Alternative) -> str:
-    return f"{steps.spoken(offer.starts_at)} {offer.site.name} {offer.venue_name}"
+    return f"{calendar.spoken(offer.starts_at)} {offer.site.name} {offer.venue_name}"

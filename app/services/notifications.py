@@ -23,6 +23,7 @@ def owe(
     booking_id: UUID | None,
     facts: Mapping[str, str],
     due_at: datetime,
+    waitlist_entry_id: UUID | None = None,
 ) -> None:
     """Owe a message to every holder of a grant, if and only if this transaction commits.
 
@@ -33,6 +34,7 @@ def owe(
         booking_id: what it is about, if that is a booking.
         facts: what fills the gaps of the template.
         due_at: when it may be read, aware; grants that have ended by then get none.
+        waitlist_entry_id: what it is about, if that is an entry of a waitlist.
     """
     holders = (
         sqlalchemy.select(
@@ -40,13 +42,15 @@ def owe(
             col(Grant.account_id),
             literal(kind),
             literal(booking_id, Uuid),
+            literal(waitlist_entry_id, Uuid),
             literal(dict(facts), JSONB),
             literal(due_at),
         )
         .where(to, or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > due_at))
         .group_by(col(Grant.account_id))
     )
-    columns = ["id", "account_id", "kind", "booking_id", "facts", "due_at"]
+    about = ["booking_id", "waitlist_entry_id"]
+    columns = ["id", "account_id", "kind", *about, "facts", "due_at"]
     session.exec(
         insert(Notification)
         .from_select(columns, holders)

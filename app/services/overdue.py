@@ -8,13 +8,20 @@ from sqlalchemy import ColumnElement, and_, exists, or_
 from sqlmodel import Session, col, select
 
 from app.models import Booking, BookingSession, BookingStatus
-from app.services import holds, standings, steps
+from app.services import holds, queues, standings, steps
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 
 
 def unanswered(now: datetime) -> ColumnElement[bool]:
     """Say which pending bookings have waited for an answer long enough."""
     return and_(col(Booking.status) == BookingStatus.PENDING, col(Booking.respond_by) <= now)
+
+
+def waiting_at(session_ids: Sequence[UUID]) -> ColumnElement[bool]:
+    """Say which pending bookings hold places in some sessions."""
+    here = col(BookingSession.session_id).in_(session_ids)
+    holds_there = exists().where(col(BookingSession.booking_id) == Booking.id, here)
+    return and_(col(Booking.status) == BookingStatus.PENDING, holds_there)
 
 
 def missed(now: datetime) -> ColumnElement[bool]:
@@ -56,15 +63,25 @@ def try_for(
     Args:
         session: open transaction.
         attempt: holds the places, or tells that there are none.
+        session_ids: all that it locks.
+        now: the present instant, aware.
+    """
+    return attempt() or (lapse(session, session_ids=session_ids, now=now) > 0 and attempt())
+
+
+def lapse(session: Session, *, session_ids: Sequence[UUID], now: datetime) -> int:
+    """Take from some sessions what orders and offers past their time hold; return how many did.
+
+    Whoever waits there comes first: what is free afterwards is for anybody.
+
+    Args:
+        session: open transaction that holds none of these sessions, or all.
         session_ids: where.
         now: the present instant, aware.
     """
-    if attempt():
-        return True
-    here = col(BookingSession.session_id).in_(session_ids)
-    waits = exists().where(col(BookingSession.booking_id) == Booking.id, here)
-    theirs = and_(col(Booking.status) == BookingStatus.PENDING, waits)
-    return settle(session, theirs=theirs, now=now) > 0 and attempt()
+    theirs = waiting_at(session_ids)
+    settled = settle(session, theirs=theirs, besides=session_ids, now=now)
+    return settled + queues.pass_on(session, session_ids=session_ids, now=now)
 
 
 def settle(
@@ -76,8 +93,8 @@ def settle(
 ) -> int:
     """Write the steps due on some bookings before others count on it; return how many moved.
 
-    Their branches, for a strike, and their sessions with those the caller is about to take places
-    in are locked first, so that nobody waits for one with the fund in hand. What somebody else has
+    The branches that get a strike, and their sessions with those the caller is about to take places
+    in, are locked first, so that nobody waits for one with the fund in hand. What somebody else has
     locked is left to them.
 
     Args:
@@ -91,7 +108,8 @@ def settle(
     found = session.exec(locked.execution_options(populate_existing=True)).all()
     if not found:
         return 0
-    for branch_id in sorted({booking.organisation_id for booking in found}):
+    missing = {b.organisation_id for b in found if b.status == BookingStatus.APPROVED}
+    for branch_id in sorted(missing):
         standings.hold(session, organisation_id=branch_id)
     ids = select(BookingSession.session_id).where(
         col(BookingSession.booking_id).in_([booking.id for booking in found])

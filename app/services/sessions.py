@@ -86,6 +86,7 @@ _SURPLUS = text(f"""
     SELECT v.id FROM venue_session v
     WHERE v.site_id = ANY(:sites) AND v.rule_id IS NOT NULL AND v.starts_at > :now
         AND NOT EXISTS (SELECT FROM booking_session b WHERE b.session_id = v.id)
+        AND NOT EXISTS (SELECT FROM waitlist_entry w WHERE w.session_id = v.id)
         AND NOT EXISTS (
             SELECT FROM plan p
             WHERE (p.venue_id, p.rule_id, p.starts_at, p.ends_at)
@@ -97,6 +98,7 @@ _DROP = text("""
     DELETE FROM venue_session v
     WHERE v.id = ANY(:ids)
         AND NOT EXISTS (SELECT FROM booking_session b WHERE b.session_id = v.id)
+        AND NOT EXISTS (SELECT FROM waitlist_entry w WHERE w.session_id = v.id)
 """)
 _MARK = text("""
     WITH shut AS (
@@ -206,8 +208,8 @@ def _extend(
 def remake(session: Session, *, site_id: UUID, now: datetime) -> None:
     """Let the sessions to come be what rules, halls and closures of a site now say.
 
-    Those that somebody ever booked stay as they are, and so do those made one by one; what shuts
-    them is written on them. Others go if no rule gives them, and missing ones are made.
+    Those that somebody ever booked or waited for stay as they are, and so do those made one by one;
+    what shuts them is written on them. Others go if no rule gives them, and missing ones are made.
     """
     until, today = hold(session, site_id=site_id, now=now), local_date(now)
     period = {"since": today, "until": until, "zone": ZONE.key, "sites": [site_id]}
@@ -221,7 +223,7 @@ def remake(session: Session, *, site_id: UUID, now: datetime) -> None:
 
 
 def drop_unbooked(session: Session, ids: Sequence[UUID]) -> int:
-    """Take away those of some locked sessions that nobody ever booked; return how many."""
+    """Take away those of some locked sessions that nobody booked or waits for; return how many."""
     dropped: int = session.connection().execute(_DROP, {"ids": list(ids)}).rowcount
     return dropped
 

@@ -6,9 +6,18 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.models import HOLDING, Booking, BookingEvent, BookingStatus, Policy, StrikeKind, Visit
-from app.services import bookings, calendar, guides, holds, notifications, standings, subsidies
+from app.services import (
+    bookings,
+    calendar,
+    guides,
+    holds,
+    notifications,
+    queues,
+    standings,
+    subsidies,
+)
 from app.services.alternatives import is_outside
-from app.services.calendar import ZONE, local_date
+from app.services.calendar import local_date, spoken
 from app.services.codes import code_of
 from app.services.messages import Kind
 from app.services.states import status_at
@@ -100,7 +109,10 @@ def step(
     actor_id: UUID | None = None,
     reason: str | None = None,
 ) -> None:
-    """Write one step: the status, the event, and places and guide if the new state holds none."""
+    """Write one step: the status and the event.
+
+    If the new state holds none, places and guide go back, and the places to who waits for them.
+    """
     held = booking.status in HOLDING
     source, booking.status = booking.status, target
     booking.version += 1
@@ -122,6 +134,7 @@ def step(
         slots = bookings.session_ids(session, booking)
         holds.give_back(session, session_ids=slots, people=booking.people_expected)
         guides.give_back(session, booking_id=booking.id)
+        queues.tend(session, session_ids=slots, now=now)
 
 
 def reserve(session: Session, booking: Booking) -> None:
@@ -172,8 +185,3 @@ def tell(
     ]
     for to in readers:
         notifications.owe(session, to=to, kind=kind, booking_id=booking.id, facts=told, due_at=now)
-
-
-def spoken(instant: datetime) -> str:
-    """Return an instant as people here read it, to the minute."""
-    return instant.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")

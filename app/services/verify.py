@@ -23,11 +23,15 @@ CHECKS: dict[str, str] = {
         SELECT id FROM venue_session
         WHERE people_held NOT BETWEEN 0 AND people_limit
         OR groups_held NOT BETWEEN 0 AND groups_limit""",
-    "a session does not hold what its bookings say": """
+    "a session does not hold what its bookings and offers say": """
         SELECT s.id FROM venue_session s LEFT JOIN (
-            SELECT session_id, sum(people_expected) AS people, count(*) AS groups
-            FROM booking_session JOIN booking ON booking.id = booking_id
-            WHERE status = ANY(:holding) GROUP BY session_id) h ON h.session_id = s.id
+            SELECT session_id, sum(people_expected) AS people, count(*) AS groups FROM (
+                SELECT session_id, people_expected
+                FROM booking_session JOIN booking ON booking.id = booking_id
+                WHERE status = ANY(:holding)
+                UNION ALL
+                SELECT session_id, people_expected FROM waitlist_entry WHERE status = 'offered'
+            ) holders GROUP BY session_id) h ON h.session_id = s.id
         WHERE (s.people_held, s.groups_held) <> (coalesce(h.people, 0), coalesce(h.groups, 0))""",
     "a booking's sessions are not its time": """
         SELECT b.id FROM booking b LEFT JOIN (
@@ -110,6 +114,27 @@ CHECKS: dict[str, str] = {
         SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
         LEFT JOIN claim_line l ON l.booking_id = b.id
         WHERE s.committed_fen > 0 AND b.starts_at < :unclaimed AND l.booking_id IS NULL""",
+    "an offer outlasted its time, or lasts into its session": """
+        SELECT e.id FROM waitlist_entry e JOIN venue_session s ON s.id = e.session_id
+        WHERE e.status = 'offered' AND (e.confirm_by < :late OR e.confirm_by > s.starts_at)""",
+    "somebody waits for a session that began long ago": """
+        SELECT e.id FROM waitlist_entry e JOIN venue_session s ON s.id = e.session_id
+        WHERE e.status = 'waiting' AND s.starts_at < :late""",
+    "somebody waits though there is room": """
+        SELECT e.id FROM waitlist_entry e JOIN venue_session s ON s.id = e.session_id
+        JOIN site p ON p.id = e.site_id JOIN organisation o ON o.id = e.organisation_id
+        WHERE e.status = 'waiting' AND s.starts_at > :now AND s.closed_reason IS NULL
+        AND s.people_held + e.people_expected <= s.people_limit AND s.groups_held < s.groups_limit
+        AND p.status = 'published' AND o.active AND NOT EXISTS (
+            SELECT FROM suspension x WHERE x.organisation_id = e.organisation_id
+            AND coalesce(x.lifted_at, x.ends_at) > :late)
+        AND NOT EXISTS (
+            SELECT FROM waitlist_programme w JOIN programme i ON i.id = w.programme_id
+            WHERE w.entry_id = e.id AND i.needs_guide)""",
+    "a confirmed offer is not the booking it became": """
+        SELECT e.id FROM waitlist_entry e JOIN booking b ON b.id = e.booking_id
+        WHERE (b.organisation_id, b.site_id, b.created_at >= e.created_at)
+            IS DISTINCT FROM (e.organisation_id, e.site_id, TRUE)""",
     "a site is found by words that are not its own": site_words.OUTDATED,
     "an organisation does not hang where its parent is": """
         SELECT o.id FROM organisation o LEFT JOIN organisation p ON p.id = o.parent_id

@@ -93,7 +93,7 @@ FAULTS: dict[str, list[str]] = {
         """ALTER TABLE venue_session DROP CONSTRAINT venue_session_people_fit_check;
         UPDATE venue_session SET people_held = -1 WHERE people_held = 0""",
     ],
-    "a session does not hold what its bookings say": [
+    "a session does not hold what its bookings and offers say": [
         "UPDATE venue_session SET people_held = people_held - 1 WHERE people_held > 0",
         "UPDATE venue_session SET groups_held = 0 WHERE groups_held = 1",
         "UPDATE venue_session SET groups_held = 1 WHERE groups_held = 0",
