@@ -84,6 +84,12 @@ export const router = createRouter({
       meta: { login: true },
     },
     { path: '/me', name: 'me', component: () => import('./views/MeView.vue') },
+    {
+      path: '/calendar',
+      name: 'calendar',
+      component: () => import('./views/CalendarView.vue'),
+      meta: { login: true },
+    },
     { path: '/password', name: 'password', component: () => import('./views/PasswordView.vue') },
     { path: '/join', name: 'join', component: () => import('./views/JoinView.vue') },
     {
