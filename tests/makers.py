@@ -16,10 +16,12 @@ from app.models import (
     Account,
     ApprovalMode,
     Booking,
+    BookingGroup,
     Category,
     Claim,
     Fund,
     Grant,
+    GroupKind,
     Organisation,
     OrganisationKind,
     Policy,
@@ -407,6 +409,23 @@ def make_booking(
         wanted=wanted(world, *slots, people=people),
         now=now,
     )
+
+
+def make_group(session: Session, *made: Booking) -> BookingGroup:
+    """Save a route that bookings of one branch were ordered as."""
+    first = made[0]
+    group = BookingGroup(
+        kind=GroupKind.ROUTE,
+        district_id=first.district_id,
+        organisation_id=first.organisation_id,
+        made_by=first.made_by,
+    )
+    session.add(group)
+    session.flush()
+    for booking in made:
+        booking.group_id = group.id
+    session.flush()
+    return group
 
 
 def move(

@@ -164,6 +164,26 @@ def menu_item(_: Ground) -> dict[str, Any]:
     return {"kind": "visit", "name": "参观", "minutes": 30, "people_limit": 30}
 
 
+def rules(_: Ground) -> dict[str, Any]:
+    return {
+        "lead_working_days": 3,
+        "lead_working_days_large": 5,
+        "large_party_people": 50,
+        "horizon_days": 60,
+        "answer_working_days": 1,
+        "free_cancel_working_days": 2,
+        "approval_mode": "manual",
+        "open_bookings_limit": 2,
+        "late_cancel_strikes": 1,
+        "no_show_strikes": 2,
+        "strikes_limit": 3,
+        "strike_months": 12,
+        "suspension_days": 90,
+        "offer_hours": 24,
+        "travel_km_per_hour": 30,
+    }
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -216,6 +236,16 @@ RULES: dict[str, Rule] = {
     "importOrganisations": Rule(
         ROLE, may="td", files=lambda _: {"file": ("a.csv", b"code,name,kind,parent_code")}
     ),
+    # rules of ordering, and who broke them
+    "listPolicies": Rule(ROW, may="tda", sees="moxz", everywhere="xz"),
+    "createPolicy": Rule(
+        ROW, may="d", sees="motaxz", everywhere="xz", json=rules, headers={"If-Match": "1"}
+    ),
+    "listSitePolicies": Rule(ROW, may="stda"),
+    "createSitePolicy": Rule(ROW, may="d", sees="sta", json=rules, headers={"If-Match": "1"}),
+    "withdrawSitePolicies": Rule(ROW, may="d", sees="sta", headers={"If-Match": "1"}),
+    "getStanding": Rule(ROW, may="motda", sees="xz", everywhere="xz"),
+    "liftSuspension": Rule(ROW, may="td", sees="moaxz", everywhere="xz", json=reason),
     # outside branches
     "askIn": Rule(PUBLIC, json=request_to_join),
     "listRegistrations": Rule(SIGNED_IN),

@@ -28,8 +28,10 @@ from tests.makers import (
     make_claim,
     make_completed,
     make_grant,
+    make_group,
     make_location_report,
     make_photo,
+    make_policy,
     make_registration,
     make_session,
     make_world,
@@ -107,6 +109,7 @@ def settle(session: Session, canary: str) -> District:
     photo = make_photo(session, world)
     rule = hours(session, world.venue, [1], EVENING)[0]
     shut = close(session, world.site.id)
+    make_policy(session, world.district, site=world.site)
     guide = guides.add(session, site_id=world.site.id, name=canary)
     ids = {
         "booking_id": booking.id,
@@ -115,6 +118,7 @@ def settle(session: Session, canary: str) -> District:
         "digest": photo.digest,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
+        "group_id": make_group(session, booking).id,
         "guide_id": guide.id,
         "notification_id": message,
         "organisation_id": world.branch.id,

@@ -98,7 +98,8 @@ class SubsidyPublic(BaseModel):
 class BookingPublic(BaseModel):
     """A booking for `[starts_at, ends_at)`; `moves` are those the reader may make now.
 
-    The contact and the note are null for those who need not know them.
+    The contact and the note are null for those who need not know them. `group_id` is the route or
+    series it was made with.
     """
 
     id: UUID
@@ -123,6 +124,7 @@ class BookingPublic(BaseModel):
     late_cancelled: bool
     moves: list[str]
     reviewable: bool
+    group_id: UUID | None
     subsidy: SubsidyPublic
     version: int
     created_at: AwareDatetime
@@ -165,9 +167,7 @@ def shown(
     return [_public(view, now) for view in bookings.views(session, rows, actor=actor)]
 
 
-def _read(
-    session: Session, rows: list[Booking], actor: Actor, now: datetime
-) -> list[BookingPublic]:
+def read(session: Session, rows: list[Booking], actor: Actor, now: datetime) -> list[BookingPublic]:
     """Return them as `shown` does; the audit log tells who looked at whose contact."""
     views = bookings.views(session, rows, actor=actor)
     contacts.note_read(session, views)
@@ -202,6 +202,7 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         late_cancelled=booking.late_cancelled,
         moves=states.allowed_moves(booking, view.roles, now),
         reviewable=reviews.can_review(view, now),
+        group_id=booking.group_id,
         subsidy=SubsidyPublic(
             status=SubsidyStatus(subsidy.status) if subsidy else None,
             reserved_fen=subsidy.reserved_fen if subsidy else None,
@@ -273,6 +274,7 @@ def list_bookings(
     q: Annotated[
         str | None, Query(max_length=40, pattern=r"^[^\x00]*$", description="Code, or contact")
     ] = None,
+    group_id: Annotated[UUID | None, Query(description="Of one route or series")] = None,
     sort: Sort = Sort.LATEST,
     limit: LimitDep = 50,
     cursor: CursorDep = None,
@@ -287,12 +289,14 @@ def list_bookings(
         wanted = wanted.where(Booking.starts_at < midnight(to + timedelta(days=1)))
     if q and q.strip():
         wanted = wanted.where(bookings.matching(q))
+    if group_id:
+        wanted = wanted.where(Booking.group_id == group_id)
     after = read_cursor(cursor, datetime, UUID)
     page = bookings.page(session, wanted, soonest=sort == Sort.SOONEST, after=after, limit=limit)
     more = len(page) > limit
     rows = page[:limit]
     next_cursor = write_cursor(rows[-1].starts_at, rows[-1].id) if more else None
-    return BookingPage(items=_read(session, rows, actor, now), next_cursor=next_cursor)
+    return BookingPage(items=read(session, rows, actor, now), next_cursor=next_cursor)
 
 
 @router.get(
@@ -306,7 +310,7 @@ def get_booking(
 ) -> BookingPublic:
     """Show one booking."""
     booking = bookings.get(session, actor=actor, booking_id=booking_id)
-    return _read(session, [booking], actor, now)[0]
+    return read(session, [booking], actor, now)[0]
 
 
 @router.get(

@@ -111,13 +111,21 @@ def free(
     return and_(col(Guide.site_id) == site_id, col(Guide.active), ~busy)
 
 
+def lock(session: Session, *, site_ids: Sequence[UUID]) -> None:
+    """Keep everybody else from taking a guide of these sites until the transaction ends.
+
+    Rivals are let in one after another, in id order, so that they cannot deadlock.
+    """
+    theirs = select(Guide.id).where(col(Guide.site_id).in_(site_ids), col(Guide.active))
+    session.exec(theirs.order_by(col(Guide.id)).with_for_update(key_share=True)).all()
+
+
 def take(
     session: Session, *, booking_id: UUID, site_id: UUID, starts_at: datetime, ends_at: datetime
 ) -> bool:
     """Give a booking a guide of its site for its time, or tell that none is free.
 
-    Rivals are let in one after another: all guides of the site are locked in id order. The table's
-    exclusion stands behind.
+    Rivals are let in as `lock` does. The table's exclusion stands behind.
 
     Args:
         session: open transaction; roll it back if the answer is False.
@@ -126,8 +134,7 @@ def take(
         starts_at: its start, aware.
         ends_at: its end, aware.
     """
-    theirs = select(Guide.id).where(Guide.site_id == site_id, col(Guide.active))
-    session.exec(theirs.order_by(col(Guide.id)).with_for_update(key_share=True)).all()
+    lock(session, site_ids=[site_id])
     # A statement of its own: it sees what the rival before has left.
     chosen = (
         sqlalchemy.select(literal(booking_id), col(Guide.id), literal(starts_at), literal(ends_at))

@@ -1,0 +1,342 @@
+"""Routes and series: ordering several sessions together, reading and cancelling them."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlmodel import Session
+
+from app.api.ahead import SessionsAhead
+from app.api.bookings import ID, BookingPublic, NamedPublic, read, shown
+from app.api.deps import ActorDep, Line, NowDep, Prose, SessionDep
+from app.api.moves import SILENT, MoveBody
+from app.api.once import OnceDep
+from app.api.problems import Problem, language_of, problems, written
+from app.errors import DomainError, Unauthenticated
+from app.models import MOST_PEOPLE, Booking, GroupKind, Purpose
+from app.services import (
+    booking_groups,
+    idempotency,
+    moves,
+    organisations,
+    privacy,
+    routes,
+    series,
+    sessions,
+)
+from app.services.access import Actor, NotInScope
+from app.services.booking_groups import Outcome, Plan
+from app.services.order_rules import Wanted
+from app.services.series import Repeat
+
+router = APIRouter(prefix="/booking-groups", tags=["bookings"])
+
+SomeDay = date | None
+
+SAID: dict[str, Any] = {
+    "organisation_id": ID,
+    "people_expected": 27,
+    "purpose": "theme_party_day",
+    "contact_name": "王组织",
+    "contact_phone": "13800000000",
+    "on_conflict": "fail",
+}
+
+
+class OnConflict(StrEnum):
+    """Refuse the whole, or leave out what cannot be had."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Terms(BaseModel):
+    """What all bookings of a route or series have in common."""
+
+    organisation_id: UUID
+    people_expected: int = Field(ge=1, le=MOST_PEOPLE, strict=True)
+    purpose: Purpose
+    contact_name: Line = Field(max_length=40)
+    contact_phone: Line = Field(max_length=20)
+    note: Prose | None = Field(default=None, max_length=500)
+    on_conflict: OnConflict = OnConflict.FAIL
+
+
+class Stop(BaseModel):
+    """Sessions at one site of a route; `people_expected` only where others come along."""
+
+    session_ids: list[UUID] = Field(min_length=1, max_length=8)
+    programme_ids: list[UUID] = Field(default=[], max_length=20)
+    people_expected: int | None = Field(default=None, ge=1, le=MOST_PEOPLE, strict=True)
+
+
+class RouteIn(Terms):
+    """Several sites in one day, in the order in which they are visited."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "kind": "route",
+                **SAID,
+                "stops": [
+                    {"session_ids": [ID], "programme_ids": [ID]},
+                    {"session_ids": [ID], "programme_ids": []},
+                ],
+            }
+        }
+    )
+
+    kind: Literal["route"]
+    stops: list[Stop] = Field(min_length=2, max_length=6)
+
+
+class SeriesIn(Terms):
+    """The sessions of a first day, and the same ones in the months after it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "kind": "series",
+                **SAID,
+                "session_ids": [ID],
+                "programme_ids": [ID],
+                "repeat": "weekday",
+                "months": 3,
+            }
+        }
+    )
+
+    kind: Literal["series"]
+    session_ids: list[UUID] = Field(min_length=1, max_length=8)
+    programme_ids: list[UUID] = Field(default=[], max_length=20)
+    repeat: Repeat
+    months: int = Field(ge=2, le=12, strict=True, description="How many, the first among them")
+
+
+GroupIn = Annotated[RouteIn | SeriesIn, Field(discriminator="kind")]
+
+
+class ItemStatus(StrEnum):
+    """Booked; left out; or free, but the whole was refused."""
+
+    BOOKED = "booked"
+    SKIPPED = "skipped"
+    FREE = "free"
+
+
+class ItemPublic(BaseModel):
+    """What became of one date of a series, or of one stop of a route.
+
+    `problem` is what alone would have been the answer; `moved_from` the public holiday that the
+    date was moved off. There is no date where no session was found to have one.
+    """
+
+    date: SomeDay
+    status: ItemStatus
+    booking: BookingPublic | None
+    problem: Problem | None
+    moved_from: SomeDay
+
+
+class Report(BaseModel):
+    """A route or series as it was booked, item by item."""
+
+    id: UUID
+    kind: GroupKind
+    items: list[ItemPublic]
+
+
+class GroupPublic(BaseModel):
+    """A route or series with those of its bookings that the reader may see, by start."""
+
+    id: UUID
+    kind: GroupKind
+    organisation: NamedPublic
+    bookings: list[BookingPublic]
+    created_at: AwareDatetime
+
+
+class CancelledPublic(BaseModel):
+    """What became of one booking: itself, cancelled, or why it could not be."""
+
+    id: UUID
+    booking: BookingPublic | None
+    problem: Problem | None
+
+
+class CancelledMany(BaseModel):
+    """What became of each, by start."""
+
+    items: list[CancelledPublic]
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="createBookingGroup",
+    dependencies=[SessionsAhead],
+    summary="Order a route or a series",
+    response_model=Report,
+    responses=problems(
+        Unauthenticated,
+        NotInScope,
+        organisations.OrganisationNotFound,
+        sessions.SessionNotFound,
+        privacy.InvalidPhone,
+        idempotency.IdempotencyKeyReused,
+        booking_groups.GroupRefused,
+    ),
+)
+def create_group(
+    wanted: GroupIn,
+    actor: ActorDep,
+    session: SessionDep,
+    now: NowDep,
+    once: OnceDep,
+    request: Request,
+    dry_run: Annotated[
+        bool, Query(description="Answer 200 with the report it would be, and leave no trace")
+    ] = False,
+) -> Response:
+    """Book all of it or, with `on_conflict=skip`, what can be had.
+
+    A refusal has the same `items`, with the problem of each date or stop that is in the way; the
+    others are `free`, and nothing is booked.
+
+    Raises:
+        GroupRefused: it cannot be had as it was asked for.
+    """
+    plan, language = _plan(session, wanted, now), language_of(request)
+    skip = wanted.on_conflict == OnConflict.SKIP
+    trial = session.begin_nested() if dry_run else None
+    try:
+        group, outcomes = booking_groups.order(session, actor=actor, plan=plan, skip=skip, now=now)
+    except booking_groups.GroupRefused as refused:
+        refused.facts["items"] = _refused(refused.outcomes, language)
+        raise
+    items = _booked(session, outcomes, actor, now, language)
+    report = Report(id=group.id, kind=GroupKind(group.kind), items=items)
+    if trial is None:
+        return once.answer(201, report)
+    trial.rollback()
+    return once.preview(report)
+
+
+def _plan(session: Session, wanted: RouteIn | SeriesIn, now: datetime) -> Plan:
+    terms = wanted.model_dump(include={"organisation_id", "purpose", "note"}) | {
+        "contact_name": wanted.contact_name,
+        "contact_phone": wanted.contact_phone,
+    }
+    if isinstance(wanted, RouteIn):
+        stops = [
+            Wanted(
+                session_ids=stop.session_ids,
+                programme_ids=stop.programme_ids,
+                people_expected=stop.people_expected or wanted.people_expected,
+                **terms,
+            )
+            for stop in wanted.stops
+        ]
+        return routes.plan(session, stops=stops, now=now)
+    first = Wanted(
+        session_ids=wanted.session_ids,
+        programme_ids=wanted.programme_ids,
+        people_expected=wanted.people_expected,
+        **terms,
+    )
+    return series.plan(session, first=first, repeat=wanted.repeat, months=wanted.months, now=now)
+
+
+def _booked(
+    session: Session, outcomes: Sequence[Outcome], actor: Actor, now: datetime, language: str
+) -> list[ItemPublic]:
+    """Return a report of what was booked and what was left out."""
+    made = [one.booking for one in outcomes if one.booking]
+    public = iter(shown(session, made, actor, now))
+    return [
+        _item(one, ItemStatus.BOOKED, language, next(public))
+        if one.booking
+        else _item(one, ItemStatus.SKIPPED, language)
+        for one in outcomes
+    ]
+
+
+def _refused(outcomes: Sequence[Outcome], language: str) -> list[ItemPublic]:
+    """Return a report of what was in the way, and what was not."""
+    return [
+        _item(one, ItemStatus.SKIPPED if one.refusal else ItemStatus.FREE, language)
+        for one in outcomes
+    ]
+
+
+def _item(
+    outcome: Outcome, status: ItemStatus, language: str, booking: BookingPublic | None = None
+) -> ItemPublic:
+    problem = Problem(**written(outcome.refusal, language)) if outcome.refusal else None
+    return ItemPublic(
+        date=outcome.item.day,
+        status=status,
+        booking=booking,
+        problem=problem,
+        moved_from=outcome.item.moved_from,
+    )
+
+
+@router.get(
+    "/{group_id}",
+    operation_id="getBookingGroup",
+    summary="One route or series",
+    responses=problems(Unauthenticated, booking_groups.GroupNotFound),
+)
+def get_group(group_id: UUID, actor: ActorDep, session: SessionDep, now: NowDep) -> GroupPublic:
+    """Show a route or series, and those of its bookings that the reader may see."""
+    group, made = booking_groups.get(session, actor=actor, group_id=group_id)
+    public = read(session, made, actor, now)
+    return GroupPublic(
+        id=group.id,
+        kind=GroupKind(group.kind),
+        organisation=public[0].organisation,
+        bookings=public,
+        created_at=group.created_at,
+    )
+
+
+@router.post(
+    "/{group_id}/cancel",
+    operation_id="cancelBookingGroup",
+    summary="Cancel what is left of a route or series",
+    response_model=CancelledMany,
+    responses=problems(
+        Unauthenticated,
+        NotInScope,
+        booking_groups.GroupNotFound,
+        moves.BookingStateConflict,
+        moves.ReasonMissing,
+        idempotency.IdempotencyKeyReused,
+    ),
+)
+def cancel_group(
+    group_id: UUID, actor: ActorDep, once: OnceDep, request: Request, said: MoveBody = SILENT
+) -> Response:
+    """Cancel each booking that can be cancelled; late ones count as late.
+
+    One that cannot be says why and stops no other; if none can be, that is the answer.
+    """
+    session, language = once.session, language_of(request)
+    tried = booking_groups.cancel(
+        session, actor=actor, group_id=group_id, reason=said.reason, now=once.now
+    )
+    cancelled = [one for _, one in tried if isinstance(one, Booking)]
+    public = {one.id: one for one in shown(session, cancelled, actor, once.now)}
+
+    def told(booking_id: UUID, outcome: Booking | DomainError) -> CancelledPublic:
+        if not isinstance(outcome, DomainError):
+            return CancelledPublic(id=booking_id, booking=public[booking_id], problem=None)
+        problem = Problem(**written(outcome, language))
+        return CancelledPublic(id=booking_id, booking=None, problem=problem)
+
+    return once.answer(200, CancelledMany(items=[told(*pair) for pair in tried]))
