@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from app.errors import Conflict
 from app.models import Booking, Organisation, Policy, Role, Strike, Suspension
-from app.services import notifications, organisations, policies, standings
+from app.services import notifications, orders, organisations, policies, standings
 from app.services.access import OVERSEERS, Actor, NotInScope, is_below
 from app.services.codes import code_of
 
@@ -95,7 +95,7 @@ def lift(
     """
     branch = organisations.get(session, actor=actor, organisation_id=organisation_id)
     _require(actor, branch, LIFTERS)
-    standings.hold(session, organisation_id=branch.id)
+    orders.hold(session, branch=branch, session_ids=(), now=now)
     suspension = standings.suspension_of(session, organisation_id=branch.id, now=now)
     if suspension is None:
         raise NotSuspended
