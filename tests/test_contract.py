@@ -12,6 +12,7 @@ from app import clock
 from app.models import Booking, Claim, Fund, Role
 from app.services import accounts, grants, tokens
 from tests.live import Live
+from tests.makers import make_group
 
 EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "8")
 """Requests an operation; `make contract` sends more."""
@@ -52,6 +53,7 @@ def everything(live: Live) -> tuple[str, dict[str, str]]:
             "booking_id": booking.id,
             "claim_id": claim.id,
             "fund_id": fund.id,
+            "group_id": make_group(session, booking).id,
             "site_id": booking.site_id,
             "organisation_id": booking.organisation_id,
         }

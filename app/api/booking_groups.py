@@ -3,124 +3,39 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel
 from sqlmodel import Session
 
 from app.api.ahead import SessionsAhead
-from app.api.bookings import ID, BookingPublic, NamedPublic, read, shown
-from app.api.deps import ActorDep, Line, NowDep, Prose, SessionDep
+from app.api.bookings import BookingPublic, NamedPublic, read, shown
+from app.api.deps import ActorDep, NowDep, SessionDep
+from app.api.group_wishes import GroupIn, OnConflict, planned
 from app.api.moves import SILENT, MoveBody
 from app.api.once import OnceDep
 from app.api.problems import Problem, language_of, problems, written
 from app.errors import DomainError, Unauthenticated
-from app.models import MOST_PEOPLE, Booking, GroupKind, Purpose
+from app.models import Booking, GroupKind
 from app.services import (
     booking_groups,
     idempotency,
     moves,
     organisations,
     privacy,
-    routes,
-    series,
     sessions,
 )
 from app.services.access import Actor, NotInScope
-from app.services.booking_groups import Outcome, Plan
-from app.services.order_rules import Wanted
-from app.services.series import Repeat
+from app.services.booking_groups import Outcome
 
 router = APIRouter(prefix="/booking-groups", tags=["bookings"])
 
 SomeDay = date | None
 
-SAID: dict[str, Any] = {
-    "organisation_id": ID,
-    "people_expected": 27,
-    "purpose": "theme_party_day",
-    "contact_name": "王组织",
-    "contact_phone": "13800000000",
-    "on_conflict": "fail",
-}
 
-
-class OnConflict(StrEnum):
-    """Refuse the whole, or leave out what cannot be had."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-
-
-class Terms(BaseModel):
-    """What all bookings of a route or series have in common."""
-
-    organisation_id: UUID
-    people_expected: int = Field(ge=1, le=MOST_PEOPLE, strict=True)
-    purpose: Purpose
-    contact_name: Line = Field(max_length=40)
-    contact_phone: Line = Field(max_length=20)
-    note: Prose | None = Field(default=None, max_length=500)
-    on_conflict: OnConflict = OnConflict.FAIL
-
-
-class Stop(BaseModel):
-    """Sessions at one site of a route; `people_expected` only where others come along."""
-
-    session_ids: list[UUID] = Field(min_length=1, max_length=8)
-    programme_ids: list[UUID] = Field(default=[], max_length=20)
-    people_expected: int | None = Field(default=None, ge=1, le=MOST_PEOPLE, strict=True)
-
-
-class RouteIn(Terms):
-    """Several sites in one day, in the order in which they are visited."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "kind": "route",
-                **SAID,
-                "stops": [
-                    {"session_ids": [ID], "programme_ids": [ID]},
-                    {"session_ids": [ID], "programme_ids": []},
-                ],
-            }
-        }
-    )
-
-    kind: Literal["route"]
-    stops: list[Stop] = Field(min_length=2, max_length=6)
-
-
-class SeriesIn(Terms):
-    """The sessions of a first day, and the same ones in the months after it."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "kind": "series",
-                **SAID,
-                "session_ids": [ID],
-                "programme_ids": [ID],
-                "repeat": "weekday",
-                "months": 3,
-            }
-        }
-    )
-
-    kind: Literal["series"]
-    session_ids: list[UUID] = Field(min_length=1, max_length=8)
-    programme_ids: list[UUID] = Field(default=[], max_length=20)
-    repeat: Repeat
-    months: int = Field(ge=2, le=12, strict=True, description="How many, the first among them")
-
-
-GroupIn = Annotated[RouteIn | SeriesIn, Field(discriminator="kind")]
-
-
-class ItemStatus(StrEnum):
+class GroupItemStatus(StrEnum):
     """Booked; left out; or free, but the whole was refused."""
 
     BOOKED = "booked"
@@ -128,7 +43,7 @@ class ItemStatus(StrEnum):
     FREE = "free"
 
 
-class ItemPublic(BaseModel):
+class GroupItem(BaseModel):
     """What became of one date of a series, or of one stop of a route.
 
     `problem` is what alone would have been the answer; `moved_from` the public holiday that the
@@ -136,18 +51,18 @@ class ItemPublic(BaseModel):
     """
 
     date: SomeDay
-    status: ItemStatus
+    status: GroupItemStatus
     booking: BookingPublic | None
     problem: Problem | None
     moved_from: SomeDay
 
 
-class Report(BaseModel):
+class GroupReport(BaseModel):
     """A route or series as it was booked, item by item."""
 
     id: UUID
     kind: GroupKind
-    items: list[ItemPublic]
+    items: list[GroupItem]
 
 
 class GroupPublic(BaseModel):
@@ -160,7 +75,7 @@ class GroupPublic(BaseModel):
     created_at: AwareDatetime
 
 
-class CancelledPublic(BaseModel):
+class CancelledBooking(BaseModel):
     """What became of one booking: itself, cancelled, or why it could not be."""
 
     id: UUID
@@ -168,10 +83,10 @@ class CancelledPublic(BaseModel):
     problem: Problem | None
 
 
-class CancelledMany(BaseModel):
+class CancelledBookings(BaseModel):
     """What became of each, by start."""
 
-    items: list[CancelledPublic]
+    items: list[CancelledBooking]
 
 
 @router.post(
@@ -180,7 +95,7 @@ class CancelledMany(BaseModel):
     operation_id="createBookingGroup",
     dependencies=[SessionsAhead],
     summary="Order a route or a series",
-    response_model=Report,
+    response_model=GroupReport,
     responses=problems(
         Unauthenticated,
         NotInScope,
@@ -210,7 +125,7 @@ def create_group(
     Raises:
         GroupRefused: it cannot be had as it was asked for.
     """
-    plan, language = _plan(session, wanted, now), language_of(request)
+    plan, language = planned(session, wanted, now), language_of(request)
     skip = wanted.on_conflict == OnConflict.SKIP
     trial = session.begin_nested() if dry_run else None
     try:
@@ -219,65 +134,40 @@ def create_group(
         refused.facts["items"] = _refused(refused.outcomes, language)
         raise
     items = _booked(session, outcomes, actor, now, language)
-    report = Report(id=group.id, kind=GroupKind(group.kind), items=items)
+    report = GroupReport(id=group.id, kind=GroupKind(group.kind), items=items)
     if trial is None:
         return once.answer(201, report)
     trial.rollback()
     return once.preview(report)
 
 
-def _plan(session: Session, wanted: RouteIn | SeriesIn, now: datetime) -> Plan:
-    terms = wanted.model_dump(include={"organisation_id", "purpose", "note"}) | {
-        "contact_name": wanted.contact_name,
-        "contact_phone": wanted.contact_phone,
-    }
-    if isinstance(wanted, RouteIn):
-        stops = [
-            Wanted(
-                session_ids=stop.session_ids,
-                programme_ids=stop.programme_ids,
-                people_expected=stop.people_expected or wanted.people_expected,
-                **terms,
-            )
-            for stop in wanted.stops
-        ]
-        return routes.plan(session, stops=stops, now=now)
-    first = Wanted(
-        session_ids=wanted.session_ids,
-        programme_ids=wanted.programme_ids,
-        people_expected=wanted.people_expected,
-        **terms,
-    )
-    return series.plan(session, first=first, repeat=wanted.repeat, months=wanted.months, now=now)
-
-
 def _booked(
     session: Session, outcomes: Sequence[Outcome], actor: Actor, now: datetime, language: str
-) -> list[ItemPublic]:
+) -> list[GroupItem]:
     """Return a report of what was booked and what was left out."""
     made = [one.booking for one in outcomes if one.booking]
     public = iter(shown(session, made, actor, now))
     return [
-        _item(one, ItemStatus.BOOKED, language, next(public))
+        _item(one, GroupItemStatus.BOOKED, language, next(public))
         if one.booking
-        else _item(one, ItemStatus.SKIPPED, language)
+        else _item(one, GroupItemStatus.SKIPPED, language)
         for one in outcomes
     ]
 
 
-def _refused(outcomes: Sequence[Outcome], language: str) -> list[ItemPublic]:
+def _refused(outcomes: Sequence[Outcome], language: str) -> list[GroupItem]:
     """Return a report of what was in the way, and what was not."""
     return [
-        _item(one, ItemStatus.SKIPPED if one.refusal else ItemStatus.FREE, language)
+        _item(one, GroupItemStatus.SKIPPED if one.refusal else GroupItemStatus.FREE, language)
         for one in outcomes
     ]
 
 
 def _item(
-    outcome: Outcome, status: ItemStatus, language: str, booking: BookingPublic | None = None
-) -> ItemPublic:
+    outcome: Outcome, status: GroupItemStatus, language: str, booking: BookingPublic | None = None
+) -> GroupItem:
     problem = Problem(**written(outcome.refusal, language)) if outcome.refusal else None
-    return ItemPublic(
+    return GroupItem(
         date=outcome.item.day,
         status=status,
         booking=booking,
@@ -309,7 +199,7 @@ def get_group(group_id: UUID, actor: ActorDep, session: SessionDep, now: NowDep)
     "/{group_id}/cancel",
     operation_id="cancelBookingGroup",
     summary="Cancel what is left of a route or series",
-    response_model=CancelledMany,
+    response_model=CancelledBookings,
     responses=problems(
         Unauthenticated,
         NotInScope,
@@ -333,10 +223,10 @@ def cancel_group(
     cancelled = [one for _, one in tried if isinstance(one, Booking)]
     public = {one.id: one for one in shown(session, cancelled, actor, once.now)}
 
-    def told(booking_id: UUID, outcome: Booking | DomainError) -> CancelledPublic:
+    def told(booking_id: UUID, outcome: Booking | DomainError) -> CancelledBooking:
         if not isinstance(outcome, DomainError):
-            return CancelledPublic(id=booking_id, booking=public[booking_id], problem=None)
+            return CancelledBooking(id=booking_id, booking=public[booking_id], problem=None)
         problem = Problem(**written(outcome, language))
-        return CancelledPublic(id=booking_id, booking=None, problem=problem)
+        return CancelledBooking(id=booking_id, booking=None, problem=problem)
 
-    return once.answer(200, CancelledMany(items=[told(*pair) for pair in tried]))
+    return once.answer(200, CancelledBookings(items=[told(*pair) for pair in tried]))

@@ -1,37 +1,22 @@
-"""Several bookings together: all or nothing, or what can be had; cancelled together."""
+"""Several bookings together: all or nothing, or what can be had."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, text, update
-from sqlalchemy.exc import OperationalError
-from sqlmodel import Session, SQLModel, col, select
+from sqlalchemy import text, update
+from sqlmodel import Session, SQLModel
 
 from app.errors import DomainError
 from app.models import (
-    Account,
     ApprovalMode,
-    Booking,
-    BookingGroup,
     BookingStatus,
-    Guide,
-    Organisation,
     Policy,
-    Programme,
     Role,
-    Site,
-    Strike,
     VenueSession,
 )
 from app.services import (
-    booking_groups,
-    guides,
-    holds,
-    moves,
     order_rules,
     privacy,
     routes,
@@ -39,7 +24,7 @@ from app.services import (
     verify,
 )
 from app.services.access import NotInScope
-from app.services.booking_groups import GroupRefused, Outcome, Plan
+from app.services.booking_groups import GroupRefused, Plan
 from app.services.ledger import FundExhausted
 from app.services.organisations import OrganisationNotFound
 from app.services.series import Repeat
@@ -49,20 +34,15 @@ from tests.makers import (
     HOUR,
     IN_A_WEEK,
     World,
-    actor,
     make_account,
     make_booking,
     make_organisation,
     make_policy,
-    make_programme,
     make_session,
-    make_site,
-    make_venue,
     make_world,
-    move,
     wanted,
 )
-from tests.races import at_once, until_somebody_waits
+from tests.services.group_grounds import order, refusals, route, stops
 from tests.services.statements import counted
 
 DAY = timedelta(days=1)
@@ -74,34 +54,8 @@ def world(session: Session) -> World:
     return make_world(session)
 
 
-def stops(session: Session, world: World, count: int = 2) -> list[VenueSession]:
-    """Sessions of one day at different sites in one place, the world's first."""
-    halls = [make_venue(session, make_site(session, world.town)) for _ in range(count - 1)]
-    later = [
-        make_session(session, hall, starts_at=IN_A_WEEK + 2 * n * HOUR)
-        for n, hall in enumerate(halls, 1)
-    ]
-    return [world.slot, *later]
-
-
-def route(session: Session, world: World, *slots: VenueSession) -> Plan:
-    asked = [replace(wanted(world, slot), programme_ids=[]) for slot in slots]
-    return routes.plan(session, stops=asked, now=NOW)
-
-
 def months(session: Session, world: World, count: int, repeat: Repeat = Repeat.WEEKDAY) -> Plan:
     return series.plan(session, first=wanted(world), repeat=repeat, months=count, now=NOW)
-
-
-def order(
-    session: Session, world: World, plan: Plan, *, skip: bool = False
-) -> tuple[BookingGroup, list[Outcome]]:
-    who = actor(session, world.organiser)
-    return booking_groups.order(session, actor=who, plan=plan, skip=skip, now=NOW)
-
-
-def refusals(outcomes: list[Outcome]) -> list[type[DomainError] | None]:
-    return [type(one.refusal) if one.refusal else None for one in outcomes]
 
 
 def rows(session: Session) -> dict[str, int]:
@@ -300,239 +254,3 @@ def test_a_stop_costs_so_many_statements(session: Session, world: World) -> None
     costs = [cost(count) for count in (2, 4, 6)]
     assert costs[2] - costs[1] == costs[1] - costs[0] <= 2 * 22
     assert costs[0] - (costs[1] - costs[0]) <= 20
-
-
-# cancelling
-
-
-def cancel(
-    session: Session,
-    world: World,
-    group: BookingGroup,
-    now: datetime = NOW,
-    *,
-    who: Account | None = None,
-    reason: str | None = None,
-) -> list[object]:
-    tried = booking_groups.cancel(
-        session,
-        actor=actor(session, who or world.organiser, now),
-        group_id=group.id,
-        reason=reason,
-        now=now,
-    )
-    return [type(one) if isinstance(one, DomainError) else one.status for _, one in tried]
-
-
-@pytest.fixture
-def group(session: Session, world: World) -> BookingGroup:
-    return order(session, world, route(session, world, *stops(session, world)))[0]
-
-
-def theirs(session: Session, group: BookingGroup) -> list[Booking]:
-    ordered = select(Booking).where(Booking.group_id == group.id).order_by(col(Booking.starts_at))
-    return list(session.exec(ordered))
-
-
-def test_a_group_is_cancelled_at_once(session: Session, world: World, group: BookingGroup) -> None:
-    assert cancel(session, world, group) == [S.CANCELLED, S.CANCELLED]
-    assert not any(booking.late_cancelled for booking in theirs(session, group))
-    assert session.get_one(VenueSession, world.slot.id).groups_held == 0
-    assert list(verify.violations(session, now=NOW)) == []
-
-
-def test_what_cannot_be_cancelled_says_why_and_stops_nothing(
-    session: Session, world: World, group: BookingGroup
-) -> None:
-    move(session, world.manager, theirs(session, group)[0], "reject")
-    assert cancel(session, world, group) == [moves.BookingStateConflict, S.CANCELLED]
-    with pytest.raises(moves.BookingStateConflict):
-        cancel(session, world, group)
-
-
-def test_late_ones_count_as_late(session: Session, world: World, group: BookingGroup) -> None:
-    first, second = theirs(session, group)
-    manager = make_account(session, Role.SITE_MANAGER, at=session.get_one(Site, second.site_id))
-    for booking, who in ((first, world.manager), (second, manager)):
-        move(session, who, booking, "approve")
-    late = first.free_cancel_until
-    second.free_cancel_until = late + DAY
-    assert cancel(session, world, group, late) == [S.CANCELLED, S.CANCELLED]
-    assert [booking.late_cancelled for booking in theirs(session, group)] == [True, False]
-    struck = session.exec(select(Strike.booking_id)).all()
-    assert list(struck) == [first.id]
-
-
-def test_a_manager_sees_and_cancels_what_is_at_their_site(
-    session: Session, world: World, group: BookingGroup
-) -> None:
-    manager = actor(session, world.manager)
-    seen = booking_groups.get(session, actor=manager, group_id=group.id)[1]
-    assert [booking.site_id for booking in seen] == [world.site.id]
-    with pytest.raises(moves.ReasonMissing), session.begin_nested():
-        cancel(session, world, group, who=world.manager)
-    assert cancel(session, world, group, who=world.manager, reason="检修") == [S.CANCELLED]
-    assert [booking.status for booking in theirs(session, group)] == [S.CANCELLED, S.PENDING]
-
-
-def test_who_sees_none_of_the_bookings_finds_no_group(
-    session: Session, world: World, group: BookingGroup
-) -> None:
-    stranger = make_account(session, Role.ORGANISER, at=make_organisation(session))
-    for who in (stranger, make_account(session, Role.SYSTEM_ADMIN)):
-        with pytest.raises(booking_groups.GroupNotFound):
-            booking_groups.get(session, actor=actor(session, who), group_id=group.id)
-        with pytest.raises(booking_groups.GroupNotFound):
-            cancel(session, world, group, who=who)
-    member = make_account(session, Role.MEMBER, at=world.branch)
-    assert booking_groups.get(session, actor=actor(session, member), group_id=group.id)
-    with pytest.raises(NotInScope):
-        cancel(session, world, group, who=member)
-
-
-# races
-
-
-def rival(session: Session, world: World) -> World:
-    branch: Organisation = make_organisation(session, parent=world.town)
-    return replace(world, branch=branch, organiser=make_account(session, Role.ORGANISER, at=branch))
-
-
-def test_of_many_who_want_one_route_one_has_all_of_it(own_engine: Engine) -> None:
-    with Session(own_engine, expire_on_commit=False) as setup, setup.begin():
-        world = make_world(setup)
-        slots = stops(setup, world, 3)
-        worlds = [rival(setup, world) for _ in range(6)]
-
-    def one_of(number: int) -> str:
-        with Session(own_engine) as session:
-            try:
-                with session.begin():
-                    order(session, worlds[number], route(session, worlds[number], *slots))
-            except GroupRefused as refused:
-                return str(refused.facts["rule"])
-            return "had"
-
-    assert sorted(at_once(6, one_of)) == ["had"] + ["session-full"] * 5
-    with Session(own_engine) as session:
-        assert session.exec(select(func.count()).select_from(Booking)).one() == 3
-        assert session.exec(select(func.count()).select_from(BookingGroup)).one() == 1
-        assert list(verify.violations(session, now=NOW)) == []
-
-
-def crossed(
-    engine: Engine,
-    plan: Callable[[Session], Plan],
-    world: World,
-    other: World,
-    *slots: VenueSession,
-) -> None:
-    """Order a route and, before its second stop, have a rival order some sessions.
-
-    Raises:
-        OperationalError: they wait for one another.
-    """
-
-    def meet() -> None:
-        with Session(engine) as session, session.begin():
-            make_booking(session, other, *slots)
-
-    with ThreadPoolExecutor(1) as pool, Session(engine) as session, session.begin():
-        planned = plan(session)
-        met = []
-
-        def rule(branch: Organisation, item: booking_groups.Item, last: Booking | None) -> None:
-            planned.rule(branch, item, last)
-            if last is not None:
-                met.append(pool.submit(meet))
-                until_somebody_waits(engine)
-
-        try:
-            order(session, world, replace(planned, rule=rule))
-            session.commit()
-        finally:
-            session.rollback()
-            met[0].result()
-
-
-@contextmanager
-def unguarded(monkeypatch: pytest.MonkeyPatch, module: object) -> Iterator[None]:
-    """Without the lock of all at once; each order still takes its own."""
-    lock = module.lock  # type: ignore[attr-defined]
-
-    def one_at_a_time(session: Session, **ids: list[object]) -> None:
-        (wanted_ids,) = ids.values()
-        if len(wanted_ids) == 1:
-            lock(session, **ids)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "lock", one_at_a_time)
-        yield
-
-
-def against_the_ids(
-    engine: Engine,
-) -> tuple[Callable[[Session], Plan], World, World, list[VenueSession]]:
-    """A route of two sessions in a row whose ids run against the clock, and who wants both."""
-    with Session(engine, expire_on_commit=False) as setup, setup.begin():
-        world = make_world(setup, groups_limit=2)
-        earlier = make_session(setup, world.venue, starts_at=IN_A_WEEK - 2 * HOUR)
-        assert world.slot.id < earlier.id
-        other = rival(setup, world)
-
-    def plan(session: Session) -> Plan:
-        return route(session, world, earlier, world.slot)
-
-    return plan, world, other, [earlier, world.slot]
-
-
-def test_a_route_locks_its_sessions_in_the_order_of_all(own_engine: Engine) -> None:
-    plan, world, other, slots = against_the_ids(own_engine)
-    crossed(own_engine, plan, world, other, *slots)
-    with Session(own_engine) as session:
-        assert session.exec(select(func.count()).select_from(Booking)).one() == 3
-
-
-def test_stop_by_stop_they_would_wait_for_one_another(
-    own_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan, world, other, slots = against_the_ids(own_engine)
-    with unguarded(monkeypatch, holds), pytest.raises(OperationalError):
-        crossed(own_engine, plan, world, other, *slots)
-
-
-def guided_and_funded(
-    engine: Engine,
-) -> tuple[Callable[[Session], Plan], World, World, list[VenueSession]]:
-    """A route of two guided stops that are accepted at once, and a rival at the second one."""
-    with Session(engine, expire_on_commit=False) as setup, setup.begin():
-        world = make_world(setup, approval_mode=ApprovalMode.AUTO)
-        slot = stops(setup, world)[1]
-        there = make_programme(setup, setup.get_one(Site, slot.site_id))
-        for item in (world.programme, there):
-            setup.get_one(Programme, item.id).needs_guide = True
-            setup.add(Guide(site_id=item.site_id, name="讲解员"))
-        hall = make_venue(setup, setup.get_one(Site, slot.site_id))
-        elsewhere = make_session(setup, hall, starts_at=slot.starts_at + DAY)
-        other = replace(rival(setup, world), programme=there)
-
-    def plan(session: Session) -> Plan:
-        asked = [wanted(world, world.slot), wanted(replace(world, programme=there), slot)]
-        return routes.plan(session, stops=asked, now=NOW)
-
-    return plan, world, other, [elsewhere]
-
-
-def test_a_route_locks_its_guides_before_the_fund(own_engine: Engine) -> None:
-    plan, world, other, slots = guided_and_funded(own_engine)
-    crossed(own_engine, plan, world, other, *slots)
-    with Session(own_engine) as session:
-        assert session.exec(select(func.count()).select_from(Booking)).one() == 3
-
-
-def test_guides_stop_by_stop_would_be_waited_for_with_the_fund_in_hand(
-    own_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan, world, other, slots = guided_and_funded(own_engine)
-    with unguarded(monkeypatch, guides), pytest.raises(OperationalError):
-        crossed(own_engine, plan, world, other, *slots)
