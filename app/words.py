@@ -8,7 +8,7 @@ answers it. Of two neighbours `太河` the grams are `太河`, `tai he`, `-th`, 
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from heapq import nsmallest
 from itertools import islice, pairwise, product
@@ -24,26 +24,33 @@ SHORTEST_GUESS = 3
 """Two characters, one of them wrong, could mean anything; so could three initials."""
 MOST_INITIALS = 10
 """More letters than these are no initials."""
+MOST_GUESSED = 20
+"""What is mistyped is looked for by so much of it."""
+LONG = 7
+"""Of so many characters, enough are left to look for when three at a time are left out."""
 
 
 Way = Sequence[str]
-"""Terms of an expression that all have to be there; of several ways one has to."""
+"""Terms of an expression that all have to be there; of several ways one has to.
+
+A term is a gram, or several of which one has to be there.
+"""
 
 
 class Syllable(NamedTuple):
-    """A syllable, or the beginning of one, as `h` and `zh` are."""
+    """A syllable, or the beginning of one, as `h` and `zh` are; a character's is never cut off."""
 
     letters: str
     whole: bool
+    character: bool = False
 
 
 @cache
 def _readings() -> dict[int, str]:
     # Not its phrases: they take 45 MB, and all readings of a character are kept anyhow.
     os.environ["PYPINYIN_NO_PHRASES"] = "true"
-    from pypinyin import pinyin_dict  # the setting has to come first
+    from pypinyin.pinyin_dict import pinyin_dict as found  # the setting has to come first
 
-    found: dict[int, str] = pinyin_dict.pinyin_dict
     return found
 
 
@@ -78,8 +85,13 @@ def _beginnings() -> frozenset[str]:
 
 
 @cache
-def _cut_off() -> frozenset[str]:
-    return frozenset(s[:n] for s in _syllables() for n in range(1, len(s)))
+def _longer() -> dict[str, list[str]]:
+    # By what it begins with, cut off somewhere.
+    found: dict[str, list[str]] = {}
+    for syllable in sorted(_syllables()):
+        for n in range(1, len(syllable)):
+            found.setdefault(syllable[:n], []).append(syllable)
+    return found
 
 
 def plain(text: str) -> str:
@@ -151,7 +163,9 @@ def nearly(typed: str) -> list[Way]:
     mark = "" if any(map(_is_read, typed)) else "-"
     if mark and not SHORTEST_GUESS < len(typed) <= MOST_INITIALS:
         return []
-    return [way for slip in _slips(typed) if (way := _terms(_rest(slip, mark)))]
+    typed = typed[:MOST_GUESSED]
+    left = _gaps(typed) if len(typed) >= LONG and not mark else _slips(typed)
+    return [way for slip in left if (way := _terms(_rest(slip, mark)))]
 
 
 def written(*choices: Sequence[Way]) -> str:
@@ -160,14 +174,9 @@ def written(*choices: Sequence[Way]) -> str:
     return " & ".join(f"({one})" for one in each) if all(each) else ""
 
 
-def grams_of(*choices: Sequence[Way]) -> set[str]:
-    """Return the grams that are asked for."""
-    return {_gram(term) for ways in choices for way in ways for term in way}
-
-
-def is_common(ways: Sequence[Way], common: Set[str]) -> bool:
-    """Tell whether one of the ways asks for nothing but common grams."""
-    return any(all(_gram(term) in common for term in way) for way in ways)
+def grams_of(term: str) -> list[str]:
+    """Return the grams of which a term asks for one."""
+    return term.split("'")[1::2]
 
 
 def _is_read(letter: str) -> bool:
@@ -175,12 +184,14 @@ def _is_read(letter: str) -> bool:
 
 
 def _rest(way: str, mark: str) -> Iterator[str]:
-    """Yield the grams of a text in which `_` is any one character."""
-    for a, b in pairwise(way):
-        if "_" not in (a, b):
-            yield f"{mark}{a}{b}"
+    """Yield the grams of a text in which `_` is any one character; of initials, the longest."""
+    for run in way.split("_"):
+        length = min(len(run), 3) if mark else 2
+        yield from (
+            f"{mark}{run[n : n + length]}" for n in range(len(run) - length + 1) if length > 1
+        )
     for a, b, c in zip(way, way[1:], way[2:], strict=False):
-        if b == "_":
+        if b == "_" and "_" not in (a, c):
             yield f"{mark}{a}_{c}"
 
 
@@ -196,12 +207,18 @@ def _slips(typed: str) -> Iterator[str]:
             yield before + after[0] + here + after[1:]
 
 
+def _gaps(typed: str) -> Iterator[str]:
+    """Yield what is left of a text without three neighbours; any slip is among some of them."""
+    for n in range(0, len(typed) - 1, 2):
+        yield f"{typed[:n]}___{typed[n + 3 :]}"
+
+
 def _readings_of(typed: str) -> Iterator[list[Syllable]]:
     """Yield likely ways to read what was typed."""
     parts: list[list[list[Syllable]]] = []
     for run in _runs(typed):
         if len(run) == 1 and not (run.isascii() and run.isalpha()):
-            parts.append([[Syllable(readings(run)[0], whole=True)]])
+            parts.append([[Syllable(readings(run)[0], whole=True, character=True)]])
         else:
             parts.append(_splits(run))
     for way in islice(product(*parts), MOST_SPLITS):
@@ -237,7 +254,7 @@ def _splits(letters: str) -> list[list[Syllable]]:
 def _piece(letters: str, *, last: bool) -> Iterator[tuple[int, Syllable]]:
     if letters in _syllables():
         yield 2, Syllable(letters, whole=True)
-    elif letters in _beginnings() or (last and letters in _cut_off()):
+    elif letters in _beginnings() or (last and letters in _longer()):
         yield 3, Syllable(letters, whole=False)
     elif len(letters) == 1:
         yield 5, Syllable(letters, whole=False)
@@ -245,30 +262,39 @@ def _piece(letters: str, *, last: bool) -> Iterator[tuple[int, Syllable]]:
 
 def _sounds(way: Sequence[Syllable], *, first: bool) -> Way:
     """Return the terms for one reading of what was typed."""
-    head = [_term(f"^{way[0].letters}", open_=len(way) == 1)] if first else []
+    head = [_term("^", way[0], cut=len(way) == 1)] if first else []
     if len(way) == 1:
-        return head or [_term(f".{way[0].letters}", open_=True)]
+        return head or [_term(".", way[0], cut=True)]
     last = len(way) - 2
     pairs = [
-        _term(f"{a.letters} {b.letters}", open_=not b.whole or n == last)
+        _term(f"{a.letters} ", b, cut=n == last)
         for n, (a, b) in enumerate(pairwise(way))
         if a.whole
     ]
     if len(pairs) == len(way) - 1:
         return [*head, *pairs]
     firsts = "".join(syllable.letters[0] for syllable in way)
-    threes = [_term(f"-{firsts[n : n + 3]}") for n in range(len(firsts) - 2)]
-    return [*head, *pairs, *(threes or [_term(f"-{firsts}")])]
+    threes = [f"'-{firsts[n : n + 3]}'" for n in range(len(firsts) - 2)]
+    return [*head, *pairs, *(threes or [f"'-{firsts}'"])]
 
 
 def _terms(found: Iterable[str]) -> Way:
-    return list(dict.fromkeys(map(_term, found)))
+    return list(dict.fromkeys(f"'{gram}'" for gram in found))
 
 
-def _term(gram: str, *, open_: bool = False) -> str:
+def _term(before: str, syllable: Syllable, *, cut: bool) -> str:
+    """Return the term for a syllable, or for any that begins so.
+
+    An index finds some grams sooner than all with a beginning, of which it first makes a list.
+
+    Args:
+        before: what stands before it in the gram.
+        syllable: what was typed.
+        cut: whether it may be cut off, being the last one.
+    """
+    letters = [syllable.letters]
+    if not syllable.whole or (cut and not syllable.character):
+        letters += _longer().get(syllable.letters, ())
     # Grams are letters, digits and the marks above: nothing in them ends the quotation.
-    return f"'{gram}':*" if open_ else f"'{gram}'"
-
-
-def _gram(term: str) -> str:
-    return term.split("'")[1]
+    each = " | ".join(f"'{before}{one}'" for one in letters)
+    return f"({each})" if len(letters) > 1 else each

@@ -1,8 +1,9 @@
 """Sites by what people type, and by what else they want of them.
 
 What is typed is looked for in several ways, the surest first: each is a tier, and what is found in
-one is not found again in a later one. A tier is read in the order of the sites' lots and no further
-than the page needs, so that words which half of all sites have cost no more than rare ones.
+one is not found again in a later one. Rare words have few sites: all are looked up and put in
+order. Of words that many sites have a tier is read in the order of the sites' lots, no further than
+the page needs. Only where nothing is found it is guessed what may have been meant.
 """
 
 from collections.abc import Set
@@ -17,17 +18,15 @@ from sqlmodel import Session
 
 from app.models import Category, SiteKind
 from app.models.site_words import lot
-from app.services import openings
+from app.services import common_grams, openings
 from app.services.calendar import midnight
 from app.services.coordinates import Place
 from app.services.openings import Asked
 from app.services.site_map import Box
-from app.services.typed_words import Tier, Typed, has_grams, read, way_to
+from app.services.typed_words import SURE, Tier, Typed, found_by, read
 
-GUESSES = 300
+GUESSES, GUESSES_A_SLIP = 120, 40
 """Sites that may have been meant, of which the likeliest are shown."""
-ALIKE = 0.5
-"""How much of what was typed has to be in the sound of a name, as pg_trgm counts it."""
 
 
 class SiteSort(StrEnum):
@@ -96,11 +95,11 @@ def find(
     )
     if typed is None or sort in {SiteSort.DISTANCE, SiteSort.NAME}:
         return _sorted(session, query, typed, sort)
-    common = _plan_for_the_words(session, typed, limit)
-    found = _tiers(session, query, typed, common)
-    if len(found) < limit:
-        found += _guesses(session, query, typed, limit - len(found))
-    return found
+    if after is None or after.tier < Tier.GUESSED:
+        found = _surely(session, query, typed, now)
+        if found or after:
+            return found
+    return _guesses(session, query, typed)
 
 
 class _Query(NamedTuple):
@@ -145,10 +144,9 @@ def _sorted(session: Session, query: _Query, typed: Typed | None, sort: SiteSort
     facts = query.facts | {"limit": query.limit}
     where = query.where
     if typed is not None:
-        _plan_for_the_words(session, typed, query.limit)
-        ways = [way_to(tier, walked=False) for tier in Tier if tier < Tier.GUESSED]
+        session.connection().execute(_PLAN_FOR_THE_WORDS)
         facts |= typed.facts
-        where += f" AND ({' OR '.join(ways)}) AND ({typed.tier}) < {Tier.GUESSED}"
+        where += f" AND ({' OR '.join(found_by(tier, typed) for tier in SURE)})"
     key = {SiteSort.NAME: "w.sound, s.id", SiteSort.DISTANCE: f"{openings.AWAY}, s.id"}.get(
         sort, "s.id"
     )
@@ -171,77 +169,95 @@ def _sorted(session: Session, query: _Query, typed: Typed | None, sort: SiteSort
     return [Found(*row) for row in session.connection().execute(text(statement), facts)]
 
 
-def _plan_for_the_words(session: Session, typed: Typed, limit: int) -> Set[str]:
-    """Have statements planned for the words at hand, and return those grams that are common.
-
-    Rare ones want the index. Of common ones so many sites have all that it is quicker to walk along
-    the lots until the page is full; the planner would take them for rare, as it does not know that
-    grams come together. Which is quicker where is decided by how many rows either would touch.
-    """
-    facts = {"alike": str(ALIKE), "grams": list(typed.grams), "limit": limit}
-    return set(session.connection().execute(_PLANNING, facts).one().common)
+# Planned for any words, a statement would be right for none: who would walk, and who look up?
+_PLAN_FOR_THE_WORDS = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', TRUE)")
 
 
-_PLANNING = text("""
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', TRUE),
-        set_config('pg_trgm.word_similarity_threshold', :alike, TRUE),
-        ARRAY(
-            SELECT m.gram FROM pg_stats p, pg_class c, unnest(
-                CAST(CAST(p.most_common_elems AS text) AS text[]), p.most_common_elem_freqs
-            ) AS m (gram, part)
-            WHERE p.schemaname = 'public' AND p.tablename = 'site_words' AND p.attname = 'grams'
-                AND c.oid = CAST('public.site_words' AS regclass)
-                AND m.part * m.part * c.reltuples > :limit
-                AND m.gram = ANY(CAST(:grams AS text[]))
-        ) AS common
-""")
-
-_CLOSENESS = """CAST(1000 * greatest(
-    word_similarity(:letters, w.name), word_similarity(:heard, w.sound)
-) AS integer)"""
-
-
-def _tiers(session: Session, query: _Query, typed: Typed, common: Set[str]) -> list[Found]:
+def _surely(session: Session, query: _Query, typed: Typed, now: datetime) -> list[Found]:
     """Return what was surely meant, tier after tier."""
-    first = query.after.tier if query.after else Tier.EXACT
-    parts = []
-    for tier in Tier:
-        if tier < first or tier == Tier.GUESSED:
-            continue
-        walked = not query.local and tier in typed.ways and typed.is_common(tier, common)
-        beyond = "AND (w.lot, w.site_id) > (:lot, :after)" if query.after and tier == first else ""
-        # What a way finds is of its tier or a surer one, so `>=` is `=`, and easier to estimate.
-        parts.append(f"""(
-            SELECT {tier}, 0, w.site_id FROM site_words w JOIN site s ON s.id = w.site_id
-            WHERE {way_to(tier, walked=walked)} AND ({typed.tier}) = {tier}
-                AND {query.where} {beyond}
-            ORDER BY w.lot, w.site_id LIMIT :limit
-        )""")  # noqa: S608  # constants
-    if not parts:
-        return []
+    known = common_grams.of(session, now=now)
+    common = {tier for tier in typed.ways if known.sites(typed.ways[tier]) > query.limit}
     facts = typed.facts | query.facts | {"limit": query.limit}
     if query.after:
-        facts |= {"after": query.after.id, "lot": lot(query.after.id)}
-    statement = text(f"{' UNION ALL '.join(parts)} LIMIT :limit")
+        facts |= {"after": query.after.id, "lot": lot(query.after.id), "tier": query.after.tier}
+    if common:
+        session.connection().execute(_PLAN_FOR_THE_WORDS)
+        statement = _walked(query, typed, common)
+    else:
+        statement = _looked_up(query, typed)
+    return [Found(*row) for row in session.connection().execute(text(statement), facts)]
+
+
+def _looked_up(query: _Query, typed: Typed) -> str:
+    """Return SQL for the sites of rare words: all the indexes know, each in its surest tier."""
+    hits = [
+        f"SELECT {tier} AS tier, w.lot, w.site_id FROM site_words w WHERE {found_by(tier, typed)}"  # noqa: S608
+        for tier in SURE
+    ]
+    beyond = "HAVING (min(tier), lot, site_id) > (:tier, :lot, :after)" if query.after else ""
+    # Put in order before it is asked which are wanted, for a page needs few.
+    return f"""
+        SELECT f.tier, 0, f.site_id FROM (
+            SELECT min(tier) AS tier, lot, site_id FROM ({" UNION ALL ".join(hits)}) h
+            GROUP BY site_id, lot {beyond}
+            ORDER BY 1, 2, 3 OFFSET 0
+        ) f JOIN site s ON s.id = f.site_id
+        WHERE {query.where} ORDER BY f.tier, f.lot, f.site_id LIMIT :limit
+    """  # noqa: S608  # constants
+
+
+def _walked(query: _Query, typed: Typed, common: Set[Tier]) -> str:
+    """Return SQL for the sites of words that many have: of each tier no more than needed."""
+    parts = []
+    for tier in SURE:
+        if query.after and tier < query.after.tier:
+            continue
+        begun = query.after and tier == query.after.tier
+        beyond = "AND (w.lot, w.site_id) > (:lot, :after)" if begun else ""
+        way = found_by(tier, typed, walked=tier in common and not query.local)
+        surer = " OR ".join(found_by(one, typed, walked=True) for one in SURE[:tier])
+        parts.append(f"""(
+            SELECT {tier}, 0, w.site_id FROM site_words w JOIN site s ON s.id = w.site_id
+            WHERE {way} AND NOT ({surer or "FALSE"}) AND {query.where} {beyond}
+            ORDER BY w.lot, w.site_id LIMIT :limit
+        )""")  # noqa: S608  # constants
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) f LIMIT :limit"  # noqa: S608  # constants
+
+
+def _guesses(session: Session, query: _Query, typed: Typed) -> list[Found]:
+    """Return what may have been meant where nothing was surely, the likeliest first."""
+    facts = typed.facts | query.facts | {"limit": query.limit, "slips": typed.slips}
+    beyond = ""
+    if query.after:
+        facts |= {"after": query.after.id, "closeness": query.after.closeness}
+        beyond = "WHERE closeness < :closeness OR (closeness = :closeness AND site_id > :after)"
+    if typed.alike:
+        session.connection().execute(_ALIKE, {"alike": str(typed.alike)})
+    statement = text(_guessed(query, typed, beyond))
     return [Found(*row) for row in session.connection().execute(statement, facts)]
 
 
-def _guesses(session: Session, query: _Query, typed: Typed, limit: int) -> list[Found]:
-    """Return what may have been meant, the likeliest first."""
-    after = query.after if query.after and query.after.tier == Tier.GUESSED else None
-    beyond = "(closeness < :closeness OR (closeness = :closeness AND site_id > :after))"
-    facts = typed.facts | query.facts | {"limit": limit}
-    if after:
-        facts |= {"after": after.id, "closeness": after.closeness}
-    statement = text(f"""
+_ALIKE = text("SELECT set_config('pg_trgm.word_similarity_threshold', :alike, TRUE)")
+
+
+def _guessed(query: _Query, typed: Typed, beyond: str) -> str:
+    some = f"SELECT w.site_id FROM site_words w JOIN site s ON s.id = w.site_id WHERE {query.where}"  # noqa: S608
+    # Each slip by itself: the index quickly finds what has all of some grams, but for any of many
+    # such sets it would read every site that has one of the grams.
+    likely = f"""
+        SELECT h.site_id FROM unnest(CAST(:slips AS tsquery[])) q (slip) CROSS JOIN LATERAL (
+            {some} AND w.grams @@ q.slip LIMIT {GUESSES_A_SLIP}
+        ) h LIMIT {GUESSES}
+    """  # noqa: S608  # constants
+    column = "name"
+    if typed.alike:
+        column = "sound"
+        likely = f"({likely}) UNION ALL ({some} AND :letters <% w.sound LIMIT {GUESSES})"
+    return f"""
         SELECT {Tier.GUESSED}, closeness, site_id FROM (
-            SELECT w.site_id, {_CLOSENESS} AS closeness
-            FROM site_words w JOIN site s ON s.id = w.site_id
-            WHERE ({has_grams(Tier.GUESSED)} OR :heard <% w.sound)
-                AND ({typed.tier}) = {Tier.GUESSED} AND {query.where}
-            LIMIT {GUESSES}
-        ) w
-        WHERE {beyond if after else "TRUE"}
-        ORDER BY closeness DESC, site_id LIMIT :limit
-    """)  # noqa: S608  # constants
-    return [Found(*row) for row in session.connection().execute(statement, facts)]
+            SELECT w.site_id,
+                CAST(1000 * word_similarity(:letters, w.{column}) AS integer) AS closeness
+            FROM site_words w WHERE w.site_id IN ({likely})
+        ) c
+        {beyond} ORDER BY closeness DESC, site_id LIMIT :limit
+    """  # noqa: S608  # constants

@@ -1,6 +1,6 @@
 """What was typed, as conditions on `site_words w`: a tier for each way in which it may be meant."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -22,6 +22,9 @@ class Tier(IntEnum):
     GUESSED = 6
 
 
+SURE = tuple(tier for tier in Tier if tier < Tier.GUESSED)
+LEAST_ALIKE = 0.5
+"""How much of what was typed has to be in the sound of a name, as pg_trgm counts it."""
 _IS_NAMED = "(strpos(w.name, :letters) > 0 OR strpos(w.short_name, :letters) > 0)"
 
 
@@ -31,23 +34,19 @@ class Typed(NamedTuple):
     Attributes:
         letters: all of it.
         facts: parameters of the statements.
-        ways: for each tier how it is found; for `OTHERWISE` how each word is.
-        tier: SQL for the tier of `site_words w`.
+        ways: for each tier that asks for grams how it is found; for `OTHERWISE` how each word is.
+        slips: expressions over grams for what may have been meant instead, a slip each.
+        alike: how much a name has to sound like what may be misspelt pinyin, 0 to 1; None where
+            not all of it is letters.
+        has_all: SQL for whether every word is in one of a site's texts, or sounds like its name.
     """
 
     letters: str
     facts: dict[str, Any]
     ways: dict[Tier, list[list[words.Way]]]
-    tier: str
-
-    @property
-    def grams(self) -> set[str]:
-        """Everything that is asked for."""
-        return words.grams_of(*(ways for choices in self.ways.values() for ways in choices))
-
-    def is_common(self, tier: Tier, common: Set[str]) -> bool:
-        """Tell whether a tier asks for nothing but common grams."""
-        return all(words.is_common(ways, common) for ways in self.ways[tier])
+    slips: list[str]
+    alike: float | None
+    has_all: str
 
 
 def read(given: str) -> Typed:
@@ -56,7 +55,7 @@ def read(given: str) -> Typed:
     parts = [part[: words.MOST_LETTERS] for part in parts if part][:MOST_WORDS]
     letters = "".join(parts)[: words.MOST_LETTERS]
     if not letters:
-        return Typed("", {}, {}, "")
+        return Typed("", {}, {}, [], None, "")
     heard = [words.sounding(part) if part.isascii() else [] for part in parts]
     ways = {
         Tier.NAMED: [words.spelt(letters)],
@@ -66,40 +65,38 @@ def read(given: str) -> Typed:
             [*words.spelt(part, "+"), *words.spelt(part), *sounds]
             for part, sounds in zip(parts, heard, strict=True)
         ],
-        Tier.GUESSED: [words.nearly(letters)],
     }
+    if len(parts) == 1:
+        # By its name a surer tier has found it.
+        ways[Tier.OTHERWISE] = [words.spelt(letters, "+")]
     facts: dict[str, Any] = {
         "letters": letters,
         "letters_end": letters + "\U0010ffff",
-        "heard": words.sound(letters),
         **{f"tier_{tier}": words.written(*choices) for tier, choices in ways.items()},
         **{f"word_{n}": part for n, part in enumerate(parts)},
         **{f"heard_{n}": words.written(sounds) for n, sounds in enumerate(heard) if sounds},
     }
-    return Typed(letters, facts, ways, _tier_of(heard))
+    slips = _slips(letters, ways[Tier.OTHERWISE])
+    return Typed(letters, facts, ways, slips, _alike(letters), _has_all(heard))
 
 
-def _tier_of(heard: Sequence[Sequence[words.Way]]) -> str:
-    return f"""CASE
-        WHEN w.name = :letters OR w.short_name = :letters THEN {Tier.EXACT}
-        WHEN starts_with(w.name, :letters) OR starts_with(w.short_name, :letters)
-            THEN {Tier.BEGINS}
-        WHEN {_IS_NAMED} THEN {Tier.NAMED}
-        WHEN {has_grams(Tier.SOUNDS_FROM_THE_START)} THEN {Tier.SOUNDS_FROM_THE_START}
-        WHEN {has_grams(Tier.SOUNDS)} THEN {Tier.SOUNDS}
-        WHEN {_has_all(heard)} THEN {Tier.OTHERWISE}
-        ELSE {Tier.GUESSED}
-    END"""
+def _slips(letters: str, each: Sequence[Sequence[words.Way]]) -> list[str]:
+    """Return expressions for one slip in all of the letters, or one word that is not there."""
+    fewer = [[*each[:n], *each[n + 1 :]] for n in range(len(each))] if len(each) > 1 else []
+    found = [words.written([way]) for way in words.nearly(letters)]
+    return list(dict.fromkeys(filter(None, [*found, *(words.written(*some) for some in fewer)])))
 
 
-def has_grams(tier: Tier, *, indexed: bool = True) -> str:
-    """Return SQL for whether the grams are as a tier wants them; a function is not indexed."""
-    query = f"CAST(:tier_{tier} AS tsquery)"
-    return f"w.grams @@ {query}" if indexed else f"ts_match_vq(w.grams, {query})"
+def _alike(letters: str) -> float | None:
+    """Return how much of pinyin with one slip, in the midst of a name, is still there."""
+    if not letters.isascii():
+        return None
+    # Of n letters pg_trgm makes n + 1 triples. Two stand for the beginning of a word, one for its
+    # end, which the midst of a name has not; a wrong letter is in three.
+    return max(LEAST_ALIKE, (len(letters) - 5) / (len(letters) + 1))
 
 
 def _has_all(heard: Sequence[Sequence[words.Way]]) -> str:
-    """Return SQL for whether every word is in one of a site's texts, or sounds like its name."""
     each = []
     for n, sounds in enumerate(heard):
         texts = [f"strpos(w.{column}, :word_{n}) > 0" for column in _TEXTS]
@@ -115,11 +112,21 @@ _BEGINS = """(
 )"""
 
 
-def way_to(tier: Tier, *, walked: bool) -> str:
-    """Return SQL for how a tier finds its sites."""
+def found_by(tier: Tier, typed: Typed, *, walked: bool = False) -> str:
+    """Return SQL for whether `site_words w` is of a tier or a surer one.
+
+    Args:
+        tier: one of `SURE`.
+        typed: what was typed.
+        walked: whether all sites are looked at in turn, so that no index of grams is to be used.
+    """
     if tier == Tier.EXACT:
         return "(w.name = :letters OR w.short_name = :letters)"
     if tier == Tier.BEGINS:
         return _BEGINS
-    by_grams = [] if walked and tier == Tier.NAMED else [has_grams(tier, indexed=not walked)]
-    return " AND ".join([*by_grams, *([_IS_NAMED] if tier == Tier.NAMED else [])])
+    if tier == Tier.NAMED and walked:
+        return _IS_NAMED
+    query = f"CAST(:tier_{tier} AS tsquery)"
+    by_grams = f"ts_match_vq(w.grams, {query})" if walked else f"w.grams @@ {query}"
+    further = {Tier.NAMED: _IS_NAMED, Tier.OTHERWISE: typed.has_all}.get(tier)
+    return f"({by_grams} AND {further})" if further else by_grams

@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
+from app import words
 from app.models import Category, Organisation, OrganisationKind, ProgrammeKind, Site, SiteStatus
-from app.services import menu, search, site_words, verify
+from app.services import common_grams, menu, search, site_words, verify
+from app.services.common_grams import CommonGrams
 from app.services.coordinates import Place
-from app.services.search import SiteSort, Wish
+from app.services.search import Found, SiteSort, Wish
 from app.services.site_map import Box
 from app.services.typed_words import Tier
 from tests.conftest import NOW
@@ -78,6 +80,79 @@ def test_the_surest_come_first(session: Session, sites: dict[str, Any]) -> None:
     assert found[2:4] == [NAMES[4], NAMES[5]]
 
 
+class EverythingIsCommon(dict[str, float]):
+    def get(self, _gram: str, _default: Any = None) -> float:
+        return 1.0
+
+
+def pages(session: Session, typed: str, limit: int, **wanted: Any) -> list[Found]:
+    found: list[Found] = []
+    wish = Wish(typed=typed, **wanted)
+    while page := search.find(
+        session,
+        wish=wish,
+        sort=SiteSort.DEFAULT,
+        after=found[-1] if found else None,
+        limit=limit,
+        now=NOW,
+    ):
+        found += page
+    return found
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "太河",
+        "太河镇红色教育基地（示例）",
+        "tai",
+        "tahe",
+        "th",
+        "罗村",
+        "太河 罗村",
+        "t河 luo",
+        "社区 tai",
+    ],
+)
+def test_words_that_many_sites_have_find_what_rare_ones_do(
+    session: Session, sites: dict[str, Any], monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    rare = [pages(session, typed, limit) for limit in (1, 3, 50)]
+    everything = CommonGrams(NOW, 1e9, EverythingIsCommon())
+    monkeypatch.setattr(common_grams, "of", lambda _session, now: everything)
+    with counted(session) as seen:
+        common = [pages(session, typed, limit) for limit in (1, 3, 50)]
+    assert any("ts_match_vq" in statement for statement in seen)
+    assert rare == common
+    assert rare[0] == rare[1] == rare[2]
+    box = Box(-180, -90, 180, 90)
+    assert pages(session, typed, 3, box=box) == common[0]
+
+
+def test_what_is_common_is_what_the_statistics_say(
+    session: Session, town: Organisation, sites: dict[str, Any]
+) -> None:
+    later = NOW + 2 * common_grams.KEPT
+    for n in range(30):
+        make_site(session, town, name=f"太河镇第{n}阵地")
+    session.connection().execute(text("SET LOCAL ROLE NONE"))
+    session.connection().execute(text("ANALYZE site_words"))
+    known = common_grams.of(session, now=later)
+    assert known.sites([words.spelt("太河")]) > 20
+    assert known.sites([words.spelt("太河"), words.spelt("太河镇")]) > 15
+    assert known.sites([words.spelt("太河"), words.spelt("马鞍山")]) < 1
+    assert known.sites([[]]) == 0
+    assert common_grams.of(session, now=later + common_grams.KEPT) is known
+    assert common_grams.of(session, now=later + 2 * common_grams.KEPT) is not known
+
+
+def test_nothing_is_guessed_where_something_is_sure(
+    session: Session, sites: dict[str, Any]
+) -> None:
+    assert {one.tier for one in pages(session, "马鞍川广场", 50)} == {Tier.GUESSED}
+    assert [one.tier for one in pages(session, "马鞍山广场", 1)] == [Tier.EXACT]
+
+
 def test_only_published_sites_are_found(session: Session, sites: dict[str, Any]) -> None:
     for typed in ("太河镇草稿", "草稿", "taihezhen", "tingyong", "caogao", "太河镇停佣"):
         assert not {"太河镇草稿", "太河镇停用"} & set(named(session, typed))
@@ -94,7 +169,8 @@ def test_town_address_and_menu_are_searched(session: Session, sites: dict[str, A
     assert set(named(session, "罗村镇")) == set(NAMES)
     wish = Wish(typed="马鞍山 誓词")
     found = search.find(session, wish=wish, sort=SiteSort.DEFAULT, after=None, limit=9, now=NOW)
-    assert [one.tier for one in found] == [Tier.GUESSED]
+    assert [one.tier for one in found] == [Tier.GUESSED] * 2
+    assert named(session, "马鞍山 誓词") == [NAMES[2], NAMES[3]]
 
 
 @pytest.mark.parametrize(
