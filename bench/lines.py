@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import httpx2
 
-from bench import questions, servers
+from bench import orders, questions, servers
 from bench.loads import Http, Sql
 from bench.runs import Leg, Row, Setting, p50, p95, per_second
 from bench.statements import Probe, main_statement, requester, script
@@ -141,8 +141,11 @@ def start(setting: Setting) -> Iterator[Row]:
 LINES: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "P1": bbox,
     "P2": availability,
+    "P3": orders.spread,
+    "P4": orders.contested,
     "P6": tiles,
     "P7": search,
+    "P8": orders.approvals,
     "near": nearest,
     "P9": memory,
     "P10": start,

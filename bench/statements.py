@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -22,6 +23,7 @@ from app.settings import Env, Settings
 
 _PLACEHOLDER = re.compile(r"%(?:\((?P<name>\w+)\))?(?P<form>[sbt%])")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _WOULD_BE_A_VARIABLE = re.compile(r"(?<!:):[A-Za-z_0-9]")
 
 
@@ -136,24 +138,40 @@ class Script:
     defined: Mapping[str, str]
 
 
-def script(sent: Sequence[Sent]) -> Script:
-    """Write one statement with parameters that change at random as a script.
+def script(*statements: Sequence[Sent], fresh: Mapping[str, str] = NOTHING) -> Script:
+    """Write statements with parameters that change at random as a script, one after another.
 
     What is the same in all of them is defined once. A number that differs is looked up by a tree
     of CASE, which costs pgbench a microsecond; a text that differs by the server, in an array.
 
     Args:
-        sent: the same statement, each time with other parameters.
+        statements: each of them several times, each time with other parameters.
+        fresh: expressions to put for values that must not come twice, by the value that the first
+            of them has or by the parameter's name.
 
     Raises:
         RuntimeError: pgbench would take a part of it for a variable.
     """
+    lines, queries = [f"\\set i random(1, {len(statements[0])})"], list[str]()
     defined: dict[str, str] = {}
-    lines = [f"\\set i random(1, {len(sent)})"]
-    columns = {name: _Column(name, [one.values[name] for one in sent]) for name in sent[0].values}
-    for column in columns.values():
-        lines += column.lines()
-        defined |= column.defined()
+    for number, sent in enumerate(statements):
+        mark = f"_{number}" if len(statements) > 1 else ""
+        columns = {
+            name: _Column(
+                name + mark,
+                [one.values[name] for one in sent],
+                fresh.get(name) or fresh.get(str(sent[0].values[name])),
+            )
+            for name in sent[0].values
+        }
+        for column in columns.values():
+            lines += column.lines()
+            defined |= column.defined()
+        queries.append(_written(sent[0].query, columns))
+    return Script("\n".join([*lines, *queries]) + "\n", defined)
+
+
+def _written(query: str, columns: Mapping[str, "_Column"]) -> str:
     places = iter(columns)
 
     def written(match: re.Match[str]) -> str:
@@ -161,10 +179,10 @@ def script(sent: Sequence[Sent]) -> Script:
             return "%"
         return columns[match["name"] or next(places)].expression()
 
-    query = _LITERAL.sub(_without_colons, sent[0].query.strip().rstrip(";"))
+    query = _LITERAL.sub(_without_colons, query.strip().rstrip(";"))
     if _WOULD_BE_A_VARIABLE.search(_PLACEHOLDER.sub("", query)):
         raise RuntimeError("a colon in the statement would be a variable of pgbench")
-    return Script("\n".join([*lines, _PLACEHOLDER.sub(written, query) + ";\n"]), defined)
+    return _PLACEHOLDER.sub(written, query) + ";"
 
 
 def _without_colons(match: re.Match[str]) -> str:
@@ -181,8 +199,9 @@ def _without_colons(match: re.Match[str]) -> str:
 class _Column:
     """All values of one parameter."""
 
-    def __init__(self, name: str, values: Sequence[Any]) -> None:
+    def __init__(self, name: str, values: Sequence[Any], fresh: str | None) -> None:
         self.name = name
+        self.fresh = fresh
         converter = Transformer()
         self.texts, kinds = [], set()
         for value in values:
@@ -195,12 +214,14 @@ class _Column:
 
     def lines(self) -> list[str]:
         """Return what the script does before the statement."""
-        if self._is_constant() or not self.is_number:
+        if self.fresh or self._is_constant() or not self.is_number:
             return []
         return [f"\\set {self.name} {_tree([str(text) for text in self.texts])}"]
 
     def defined(self) -> dict[str, str]:
         """Return the variable that is the same all the time."""
+        if self.fresh:
+            return {}
         if self._is_constant():
             return {} if self.texts[0] is None else {self.name: self.texts[0]}
         if self.is_number:
@@ -210,6 +231,8 @@ class _Column:
 
     def expression(self) -> str:
         """Return what stands for it in the statement."""
+        if self.fresh:
+            return self.fresh
         if self.texts[0] is None and self._is_constant():
             return "NULL"
         cast = f"::{self.type}" if self.type else ""

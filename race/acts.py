@@ -4,7 +4,7 @@ A new operation of the service is a new row here; the judge needs no other word 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,7 @@ class Known:
         bookings: the last answer about each booking, by its id.
         owners: the branch of each.
         keys: those of orders that were done, by branch.
+        entries: the last place of each branch in a line.
         closed: whether somebody has begun to shut the hall.
     """
 
@@ -44,20 +45,24 @@ class Known:
     bookings: dict[str, Body] = field(default_factory=dict)
     owners: dict[str, Branch] = field(default_factory=dict)
     keys: dict[UUID, UUID] = field(default_factory=dict)
+    entries: dict[UUID, str] = field(default_factory=dict)
     closed: bool = False
 
     def learn(self, note: Note) -> None:
         """Remember what an answer told."""
-        body = note.reply.body
-        if not note.reply.done or "people_expected" not in body or "version" not in body:
+        if not note.reply.done:
             return
-        seen = self.bookings.get(body["id"])
-        if seen is None or seen["version"] < body["version"]:
-            self.bookings[body["id"]] = body
-        if note.act == "create" and note.branch_id and note.request.key:
+        body = note.reply.body
+        if note.act == "join" and note.branch_id:
+            self.entries[note.branch_id] = body["id"]
+        if "version" in body:
+            seen = self.bookings.setdefault(body["id"], body)
+            if seen["version"] < body["version"]:
+                self.bookings[body["id"]] = body
+        if note.act in MADE_BY and note.branch_id and note.request.key:
             self.keys[note.branch_id] = note.request.key
-            owner = next(one for one in self.scene.branches if one.id == note.branch_id)
-            self.owners[body["id"]] = owner
+            branches = self.scene.branches
+            self.owners[body["id"]] = next(one for one in branches if one.id == note.branch_id)
 
     def of(self, *branches: Branch) -> list[Body]:
         """Return the bookings of some branches."""
@@ -200,6 +205,29 @@ def reuse(turn: Turn, key: UUID) -> Request:
     return order(turn, turn.scene.slots[-1:], 2, guided=True, key=key)
 
 
+def _join(turn: Turn) -> Request:
+    return join(turn, turn.rng.choice(turn.scene.slots[:2]), _people(turn))
+
+
+def join(turn: Turn, slot: Slot, people: int) -> Request:
+    """Return the wish of the turn's branch to wait for a session."""
+    asked = order(turn, [slot], people, guided=False)
+    body = {name: value for name, value in asked.body.items() if name != "session_ids"}
+    return replace(asked, path=f"/sessions/{slot.id}/waitlist", body=body)
+
+
+def _confirm(turn: Turn) -> Request | None:
+    entry = turn.known.entries.get(turn.branch.id)
+    path, token = f"/waitlist/{entry}/confirm", turn.branch.organiser.token
+    return Request("POST", path, token, {}, turn.key()) if entry else None
+
+
+def _withdraw(turn: Turn) -> Request | None:
+    entry = turn.known.entries.get(turn.branch.id)
+    path, token = f"/waitlist/{entry}", turn.branch.organiser.token
+    return Request("DELETE", path, token) if entry else None
+
+
 def _close(turn: Turn) -> Request | None:
     """Shut the hall for the time of one session, once a history, and cancel what is hit."""
     if turn.known.closed:
@@ -218,14 +246,12 @@ def _close(turn: Turn) -> Request | None:
 
 
 _STATE = {"booking-state-conflict", "booking-changed"}
-_ORDER = {
-    "session-full",
-    "session-closed",
-    "guide-not-free",
-    "too-many-open-bookings",
-    "branch-suspended",
-    "fund-exhausted",
-}
+_RULES = {"session-closed", "guide-not-free", "branch-suspended"}
+_BOOKED = _RULES | {"too-many-open-bookings", "fund-exhausted"}
+_ORDER = _BOOKED | {"session-full"}
+_LINE = {"waitlist-state-conflict"}
+MADE_BY = ("create", "confirm")
+"""Acts that make a booking."""
 
 ACTS: Mapping[str, Act] = {
     "create": Act(12, _create, frozenset(_ORDER)),
@@ -234,6 +260,9 @@ ACTS: Mapping[str, Act] = {
     "change": Act(4, _change, frozenset((_ORDER | _STATE) - {"branch-suspended"})),
     "cancel": Act(4, _cancel, frozenset(_STATE)),
     "cancel by site": Act(1, _by_manager("cancel"), frozenset(_STATE)),
+    "join": Act(4, _join, frozenset(_RULES | {"session-has-room", "already-waiting"})),
+    "confirm": Act(5, _confirm, frozenset(_BOOKED | _LINE)),
+    "withdraw": Act(2, _withdraw, frozenset(_LINE)),
     "close": Act(1, _close, frozenset({"closures-overlap"})),
     "arrive": Act(2, _by_manager("arrive"), frozenset(_STATE)),
     "complete": Act(1, _by_manager("complete"), frozenset(_STATE)),

@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
 from sqlalchemy import Engine, event, text
 
-from app.services import idempotency
+from app.services import idempotency, queues
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,12 @@ class Guard:
     Attributes:
         words: of statements, as patterns, that are left out.
         behind: what drops the constraints that stand behind.
-        calls: functions of the idempotency service that do nothing.
+        calls: functions that do nothing, by module and name, and what they then return.
     """
 
     words: Sequence[str] = ()
     behind: Sequence[str] = ()
-    calls: Sequence[str] = field(default=())
+    calls: Sequence[tuple[ModuleType, str, object]] = ()
 
 
 GUARDS: Mapping[str, Guard] = {
@@ -43,9 +44,10 @@ GUARDS: Mapping[str, Guard] = {
         words=(r" FOR NO KEY UPDATE OF booking$", r" AND booking\.version = \S+"),
         behind=("DROP INDEX booking_event_booking_id_version_key",),
     ),
-    "key": Guard(calls=("begin", "keep")),
+    "key": Guard(calls=((idempotency, "begin", None), (idempotency, "keep", None))),
+    "line": Guard(calls=((queues, "tend", 0),)),
 }
-"""Room in a session; lock and version of a booking that is moved; the claim of a key."""
+"""Room in a session; lock and version of a booking that is moved; a key's claim; who is next."""
 
 
 @contextmanager
@@ -68,8 +70,8 @@ def without(engine: Engine, name: str) -> Iterator[Counter[str]]:
         return statement, args[3]
 
     with ExitStack() as stack:
-        for call in guard.calls:
-            stack.enter_context(mock.patch.object(idempotency, call, return_value=None))
+        for module, call, value in guard.calls:
+            stack.enter_context(mock.patch.object(module, call, return_value=value))
         event.listen(engine, "before_cursor_execute", cut, retval=True)
         stack.callback(event.remove, engine, "before_cursor_execute", cut)
         yield lacking

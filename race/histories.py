@@ -1,10 +1,10 @@
 """Histories: some people at one site, each doing one thing after another, all of them at once."""
 
 import asyncio
+from dataclasses import dataclass, field
 from random import Random
-from uuid import UUID
 
-from race.acts import Known, Note, Turn, choose, order
+from race.acts import ACTS, Known, Note, Turn, choose, join, order
 from race.client import Client, Request
 from race.ground import Scene
 from race.rows import Branch
@@ -12,30 +12,79 @@ from race.stories import Story
 
 _PEOPLE, _ACTS = 4, (1, 3)
 """Clients of a history, and the fewest and the most that each of them does."""
-_RUSHES, _TWINS = 0.25, 0.15
-"""How many histories are a rush for one session, and how many orders are sent twice at once."""
+_KINDS = (0.6, 0.2, 0.2)
+"""How many histories are anything, a rush for one session, and a line for a full one."""
+_TWINS = 0.15
+"""How many orders are sent twice at once."""
 
 
 async def play(client: Client, scene: Scene, name: str, rng: Random) -> Story:
     """Play one history."""
-    if rng.random() < _RUSHES:
-        return await rush(client, scene, name, rng)
-    known, notes = Known(scene), list[Note]()
-    branches = rng.sample(scene.branches, _PEOPLE)
+    (kind,) = rng.choices((anything, rush, line), _KINDS)
+    return await kind(client, scene, name, rng)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Where a history is played, and what was said so far."""
+
+    client: Client
+    known: Known
+    notes: list[Note] = field(default_factory=list)
+
+    async def ask(self, act: str, request: Request | None, branch: Branch, times: int = 1) -> None:
+        """Send a request, or the same several times at once, and remember what is answered."""
+        if request is None:
+            return
+        for reply in await asyncio.gather(*(self.client.send(request) for _ in range(times))):
+            note = Note(act, request, reply, branch.id)
+            self.known.learn(note)
+            self.notes.append(note)
+
+
+async def anything(client: Client, scene: Scene, name: str, rng: Random) -> Story:
+    """Let some people do anything."""
+    stage = _Stage(client, Known(scene))
 
     async def one(branch: Branch, own: Random) -> None:
         for _ in range(own.randint(*_ACTS)):
-            act, request = choose(Turn(known, branch, own))
+            act, request = choose(Turn(stage.known, branch, own))
             times = 2 if act == "create" and own.random() < _TWINS else 1
-            for note in await asyncio.gather(
-                *(_ask(client, act, request, branch.id) for _ in range(times))
-            ):
-                known.learn(note)
-                notes.append(note)
+            await stage.ask(act, request, branch, times)
 
-    turns = [one(branch, Random(rng.getrandbits(64))) for branch in branches]
-    await asyncio.gather(*turns)
-    return Story(name, scene, notes)
+    branches = rng.sample(scene.branches, _PEOPLE)
+    await asyncio.gather(*(one(branch, Random(rng.getrandbits(64))) for branch in branches))
+    return Story(name, scene, stage.notes)
+
+
+async def line(client: Client, scene: Scene, name: str, rng: Random) -> Story:
+    """Let one have a session, and some stand in line for it; then it leaves, and all want it."""
+    stage, slot = _Stage(client, Known(scene)), scene.slots[0]
+    first, late, *waiting = rng.sample(scene.branches, _PEOPLE + 1)
+
+    def turn(branch: Branch) -> Turn:
+        return Turn(stage.known, branch, rng)
+
+    limit = slot.people_limit
+    await stage.ask("create", order(turn(first), [slot], limit, guided=False), first)
+    sizes = [rng.choice([1, limit // 3, limit // 2, limit]) for _ in waiting]
+    lined = [join(turn(one), slot, size) for one, size in zip(waiting, sizes, strict=True)]
+    pairs = zip(lined, waiting, strict=True)
+    await asyncio.gather(*(stage.ask("join", request, branch) for request, branch in pairs))
+
+    async def leave() -> None:
+        act = rng.choice(["cancel", "cancel", "cancel by site", "reject", "change"])
+        await stage.ask(act, ACTS[act].ask(turn(first)), first)
+
+    async def take(branch: Branch, *acts: str) -> None:
+        for act in acts:
+            await stage.ask(act, ACTS[act].ask(turn(branch)), branch)
+
+    ways = [("confirm",), ("confirm", "confirm"), ("withdraw", "create")]
+    some = [take(branch, *rng.choice(ways)) for branch in waiting]
+    await asyncio.gather(leave(), *some, take(late, "create"))
+    await asyncio.gather(*(take(branch, "confirm") for branch in waiting))
+    return Story(name, scene, stage.notes)
 
 
 async def rush(client: Client, scene: Scene, name: str, rng: Random) -> Story:
@@ -48,16 +97,10 @@ async def rush(client: Client, scene: Scene, name: str, rng: Random) -> Story:
     requests = [
         order(Turn(Known(scene), branch, rng), [slot], people, guided=guided) for branch in rivals
     ]
-    notes = await asyncio.gather(
-        *(
-            _ask(client, "create", request, branch.id)
-            for request, branch in zip(requests, rivals, strict=True)
-        )
-    )
+    stage = _Stage(client, Known(scene))
+    pairs = zip(requests, rivals, strict=True)
+    await asyncio.gather(*(stage.ask("create", request, branch) for request, branch in pairs))
+    notes = stage.notes
     suspended = any(note.reply.code == "branch-suspended" for note in notes)
     winners = min(fit, scene.guides) if guided else fit
     return Story(name, scene, notes, None if suspended else winners)
-
-
-async def _ask(client: Client, act: str, request: Request, branch_id: UUID) -> Note:
-    return Note(act, request, await client.send(request), branch_id)

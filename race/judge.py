@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from race.acts import ACTS
 from race.bounds import bounds
-from race.stories import Fault, Found, Rows, Seen, Story, cancelled_by_closures, steps_of
+from race.stories import Fault, Found, Rows, Seen, Story, cancelled_by_closures, left_line, steps_of
 
 
 def judge(story: Story, rows: Rows) -> Iterator[Found]:
     """Yield what cannot be in one history."""
-    for rule in (_answers, _keys, _steps, _places, bounds, _winners):
+    for rule in (_answers, _keys, _steps, _places, _lines, bounds, _winners):
         for fault, seen in rule(story, rows):
             yield Found(fault, story.name, seen)
 
@@ -68,6 +68,18 @@ def _places(story: Story, rows: Rows) -> Seen:
             yield Fault.INVARIANT, f"session {slot.id} holds {held}, its bookings {owed}"
         if owed[0] > slot.people_limit or owed[1] > slot.groups_limit:
             yield Fault.OVERBOOKED, f"session {slot.id} at the end: {owed}"
+
+
+def _lines(story: Story, rows: Rows) -> Seen:
+    for slot in story.scene.slots:
+        if str(slot.id) in rows.untended:
+            yield Fault.NOBODY_WON, f"session {slot.id} has places for who waits"
+    for note in story.notes:
+        if note.act == "join" and note.reply.done:
+            left = left_line(story, note.reply.body["id"])
+            made = {one.reply.body["id"] for one in left if one.act == "confirm"}
+            if len(made) > 1:
+                yield Fault.TWO_WON, f"{len(made)} bookings of one offer"
 
 
 def _winners(story: Story, _: Rows) -> Seen:

@@ -89,7 +89,7 @@ class Runner:
         for first in range(0, phase.count, _BATCH):
             stories = self._batch(phase, range(first, min(first + _BATCH, phase.count)))
             with Session(self.engine) as session:
-                rows = rows_of(session, stories)
+                rows = rows_of(session, stories, now=self.clock())
             for story in stories:
                 score.add(story, judge(story, rows))
             told(score)

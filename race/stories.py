@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import Select
 
-from app.models import HOLDING, Booking, BookingEvent, BookingSession, VenueSession
+from app.models import (
+    HOLDING,
+    Booking,
+    BookingEvent,
+    BookingSession,
+    VenueSession,
+    WaitlistEntry,
+    WaitlistStatus,
+)
+from app.services import queues
 from race.acts import Note
 from race.ground import Scene
 
@@ -119,7 +131,7 @@ class Hold:
 
 
 def holds_of(story: Story) -> list[Hold]:
-    """Return what each version of each booking held, by the answers."""
+    """Return what each version of each booking held, by the answers, and who stood in a line."""
     by_id: dict[str, list[Step]] = {}
     for step in sorted(steps_of(story), key=lambda step: step.version):
         by_id.setdefault(step.id, []).append(step)
@@ -131,20 +143,54 @@ def holds_of(story: Story) -> list[Hold]:
         for step, (sent, answered) in zip(steps, ends, strict=True):
             if step.status in HOLDING:
                 holds.append(Hold(step, (step.answered, sent), (step.sent, answered)))
-    return holds
+    return [*holds, *_waiting(story)]
+
+
+def _waiting(story: Story) -> Iterator[Hold]:
+    """Yield what those may have been offered who stood in a line; nobody knows when."""
+    for note in story.notes:
+        body = note.reply.body
+        if note.act == "join" and note.reply.done:
+            ends = [one.reply.answered for one in left_line(story, body["id"])]
+            step = Step(
+                id=body["id"],
+                branch_id=body["organisation"]["id"],
+                version=0,
+                status=body["status"],
+                session_ids=frozenset({body["session_id"]}),
+                people=body["people_expected"],
+                guided=False,
+                sent=note.reply.sent,
+                answered=note.reply.answered,
+            )
+            yield Hold(step, (_EVER, _EVER), (step.sent, min(ends, default=_EVER)))
+
+
+def left_line(story: Story, entry_id: str) -> list[Note]:
+    """Return the notes by which an entry left its line, as far as people did it."""
+    paths = {f"/waitlist/{entry_id}", f"/waitlist/{entry_id}/confirm"}
+    return [note for note in story.notes if note.reply.done and note.request.path in paths]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What the histories left: steps by booking and version, and what sessions hold and should."""
+    """What the histories left.
+
+    Attributes:
+        steps: the status of each booking after each of its versions.
+        held: people and groups by session.
+        owed: the same by bookings and offers.
+        untended: sessions with places that are due to somebody in the line.
+    """
 
     steps: dict[str, dict[int, str]]
     held: dict[str, tuple[int, int]]
     owed: dict[str, tuple[int, int]]
+    untended: frozenset[str] = frozenset()
 
 
-def rows_of(session: Session, stories: Sequence[Story]) -> Rows:
-    """Read all that some histories left."""
+def rows_of(session: Session, stories: Sequence[Story], *, now: datetime) -> Rows:
+    """Read all that some histories left by `now`."""
     sites = [story.scene.site_id for story in stories]
     steps: dict[str, dict[int, str]] = {}
     for id_, version, status in session.exec(
@@ -158,11 +204,22 @@ def rows_of(session: Session, stories: Sequence[Story]) -> Rows:
         for slot in session.exec(select(VenueSession).where(col(VenueSession.site_id).in_(sites)))
     }
     owed: dict[str, tuple[int, int]] = dict.fromkeys(held, (0, 0))
-    for id_, people in session.exec(
+    for id_, people in (*session.exec(_booked(sites)), *session.exec(_offered(sites))):
+        before = owed[str(id_)]
+        owed[str(id_)] = (before[0] + people, before[1] + 1)
+    untended = frozenset(map(str, queues.untended(session, now=now)))
+    return Rows(steps, held, owed, untended)
+
+
+def _booked(sites: Sequence[UUID]) -> Select[UUID, int]:
+    return (
         select(BookingSession.session_id, Booking.people_expected)
         .join(Booking, col(Booking.id) == BookingSession.booking_id)
         .where(col(Booking.site_id).in_(sites), col(Booking.status).in_(HOLDING))
-    ):
-        before = owed[str(id_)]
-        owed[str(id_)] = (before[0] + people, before[1] + 1)
-    return Rows(steps, held, owed)
+    )
+
+
+def _offered(sites: Sequence[UUID]) -> Select[UUID, int]:
+    return select(WaitlistEntry.session_id, WaitlistEntry.people_expected).where(
+        col(WaitlistEntry.site_id).in_(sites), WaitlistEntry.status == WaitlistStatus.OFFERED
+    )

@@ -1,5 +1,6 @@
 """The pieces of the bench, on databases that take a second."""
 
+import itertools
 import json
 import os
 import sys
@@ -18,13 +19,14 @@ from typer.testing import CliRunner
 from app.models import Organisation, Programme, Site, Venue
 from app.services import site_cards
 from app.services.calendar import ZONE
-from bench import lines, load, questions, report, runs, servers
+from bench import lines, load, order_ground, orders, questions, report, runs, servers
 from bench.__main__ import cli
 from bench.country import Country
 from bench.loads import Http, Measured, Sql
+from bench.order_ground import Post
 from bench.questions import Asker
 from bench.runs import Effort, Row, Setting
-from bench.statements import Probe, Requester, Sent, main_statement, script
+from bench.statements import Probe, Requester, Script, Sent, main_statement, script
 from tests.conftest import NOW, database, plain
 from tests.live import serving
 
@@ -141,6 +143,56 @@ def test_a_statement_runs_in_pgbench_with_the_parameters_it_had(
     assert {mark for *_, mark in seen} == {"a:b%"}
     assert measured.requests > 7
     assert 0 < measured.p50_ms <= measured.p95_ms
+
+
+def test_statements_run_in_pgbench_one_after_another_and_name_anew_what_they_make(
+    own_engine: Engine, tmp_path: Path
+) -> None:
+    url = plain(own_engine.url)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE made (id text PRIMARY KEY, word text)")
+        connection.execute("CREATE TABLE told (id text REFERENCES made, n int)")
+        connection.execute("GRANT ALL ON made, told TO party_map_service")
+    make = [
+        Sent("INSERT INTO made VALUES (%(id)s, %(word)s)", {"id": f"{n}", "word": f"w{n}"})
+        for n in range(3)
+    ]
+    tell = [
+        Sent("INSERT INTO told VALUES (%(id)s, %(n)s)", {"id": f"{n}", "n": 7 + n})
+        for n in range(3)
+    ]
+    written = script(make, tell, fresh={"0": "txid_current()::text", "n": "(5 + 1)"})
+    whole = Script(f"BEGIN;\n{written.text}END;\n", written.defined)
+    measured = Sql(url, whole, 2).measure(1, tmp_path, seed=1)
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT word, n FROM made JOIN told USING (id)").fetchall()
+    assert len(rows) >= measured.requests > 3
+    assert {row[0] for row in rows} == {"w0", "w1", "w2"}
+    assert {row[1] for row in rows} == {6}
+
+
+def test_orders_are_repeated_by_pgbench_and_counted_over_http(
+    own_engine: Engine, tmp_path: Path
+) -> None:
+    url = plain(own_engine.url)
+    with Session(own_engine) as session, session.begin():
+        market = order_ground.build(
+            session, branches=3, halls=2, sessions=2, groups=900, funded=True, now=NOW
+        )
+    posts = market.orders()
+    setting = Setting(url, NOW, tmp_path, 1)
+    recorded = orders._recorded(setting, itertools.islice(posts, 6))
+    before = count(url, "booking")
+    measured = Sql(url, orders._transaction(url, recorded), 2).measure(1, tmp_path, seed=1)
+    assert before == 6
+    assert count(url, "booking") - before >= measured.requests > 3
+    assert count(url, "booking") == count(url, "booking_event")
+    with serving(own_engine, NOW) as base:
+        done = orders.Posts(base, posts, 2, most=4).measure(1, tmp_path, seed=1)
+        refused = itertools.repeat(Post("/bookings", "nobody", {}))
+        with pytest.raises(RuntimeError, match="401"):
+            orders.Posts(base, refused, 1, most=1).measure(1, tmp_path, seed=1)
+    assert done.requests == 4
 
 
 def test_a_statement_that_fails_is_not_measured(own_engine: Engine, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ MISSED = {
     "room": (Phase("rush", histories.rush, 6, CALM), Fault.OVERBOOKED),
     "lock": (Phase("approvals", approvals.play, 4, CALM), Fault.TWO_WON),
     "key": (Phase("storms", storms.play, 2, CALM), Fault.DIFFERENT),
+    "line": (Phase("lines", histories.line, 4, CALM), Fault.NOBODY_WON),
 }
 
 

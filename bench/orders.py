@@ -1,0 +1,267 @@
+"""The lines about orders, on districts made for them: P3, P4 and P8."""
+
+import asyncio
+import itertools
+import secrets
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from uuid import UUID, uuid4
+
+import httpx2
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+from sqlmodel import Session
+
+from app import clock
+from app.database import upgrade
+from app.db import create_engine
+from bench import servers
+from bench.loads import Measured, Sql
+from bench.order_ground import Market, Post, build, order
+from bench.runs import Leg, Row, Setting, per_second
+from bench.statements import Script, Sent, requester, script
+from race import rows
+
+_INDICO, _PRETIX = 31, 14
+"""Bookings a second that two peers made on two cores with four workers; measured once."""
+_RECORDED = 40
+"""Orders whose statements pgbench repeats."""
+_CLIENTS = 8
+_RIVALS, _TRIES = 32, 10
+_CONTESTED, _PLACES = 10, 8
+_FOR_EVER = 600
+_APPROVED = 100
+"""Approvals a leg of a round."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, and how long it took, milliseconds."""
+
+    status: int
+    took_ms: float
+
+
+async def _send(base: str, posts: Iterator[Post], clients: int, seconds: float) -> list[Answer]:
+    """Send requests of so many clients, each when its last one was answered, for so long."""
+    answers: list[Answer] = []
+    until = time.monotonic() + seconds
+    limits = httpx2.Limits(max_connections=clients)
+
+    async def one(client: httpx2.AsyncClient) -> None:
+        for post in posts:
+            started = time.monotonic()
+            headers = _headers(post)
+            reply = await client.post(f"/api/v1{post.path}", json=post.body, headers=headers)
+            answers.append(Answer(reply.status_code, (time.monotonic() - started) * 1000))
+            if time.monotonic() > until:
+                return
+
+    async with httpx2.AsyncClient(base_url=base, limits=limits, timeout=60) as client:
+        await asyncio.gather(*(one(client) for _ in range(clients)))
+    return answers
+
+
+def _headers(post: Post) -> dict[str, str]:
+    return {"Authorization": f"Bearer {post.token}", "Idempotency-Key": str(uuid4())}
+
+
+@dataclass
+class Posts:
+    """A leg: requests that all have to be done."""
+
+    base: str
+    posts: Iterator[Post]
+    clients: int
+    most: int | None = None
+
+    def measure(self, seconds: int, folder: Path, seed: int) -> Measured:  # noqa: ARG002 - a leg's
+        """Send requests for so long, or as many as a round may have.
+
+        Raises:
+            RuntimeError: one was refused.
+        """
+        started = time.monotonic()
+        some = self.posts if self.most is None else itertools.islice(self.posts, self.most)
+        long = seconds if self.most is None else _FOR_EVER
+        answers = asyncio.run(_send(self.base, some, self.clients, long))
+        lasted = time.monotonic() - started
+        if refused := [answer.status for answer in answers if answer.status >= 300]:
+            raise RuntimeError(f"{len(refused)} of {len(answers)} were refused: {set(refused)}")
+        times = sorted(answer.took_ms for answer in answers)
+        half, most = statistics.median(times), times[int(len(times) * 0.95)]
+        return Measured(len(answers) / lasted, half, most, len(answers))
+
+
+def spread(setting: Setting) -> Iterator[Row]:
+    """P3: orders spread over sessions, against their own statements and against two peers."""
+    with _market(setting, branches=100, halls=40, sessions=5, groups=rows.MANY) as (url, market):
+        orders = _shuffled(market, setting.seed)
+        recorded = _recorded(replace(setting, url=url), itertools.islice(orders, _RECORDED))
+        with servers.ours(url, workers=2) as ours:
+            turns = setting.in_turns(
+                {
+                    "ours": Posts(ours.base, orders, _CLIENTS),
+                    "sql": Sql(url, _transaction(url, recorded), _CLIENTS),
+                }
+            )
+    told, theirs = turns.told("ours"), turns.told("sql")
+    value, count = turns.ratio("ours", "sql", per_second), len(recorded)
+    yield Row("P3", f"orders / their {count} statements", value, 0.25, ours=told, theirs=theirs)
+    for peer, rate, target in (("indico", _INDICO, 12.0), ("pretix", _PRETIX, 25.0)):
+        value = turns.median("ours", per_second) / rate
+        yield Row("P3", f"orders / {peer}", value, target, ours=told, theirs=f"{rate} /s")
+
+
+def contested(setting: Setting) -> Iterator[Row]:
+    """P4: many rivals on few sessions; how long winners and losers wait.
+
+    Raises:
+        RuntimeError: there were more winners than places, or fewer, or anything else was answered.
+    """
+    branches, places = _RIVALS * _TRIES, _CONTESTED * _PLACES
+    with _market(setting, branches=branches, halls=_CONTESTED, sessions=1, groups=_PLACES) as (
+        url,
+        market,
+    ):
+        posts = [
+            order(branch, hall, hall.slots[0])
+            for branch, hall in zip(market.branches, itertools.cycle(market.halls), strict=False)
+        ]
+        Random(setting.seed).shuffle(posts)
+        with servers.ours(url, workers=2) as ours:
+            answers = asyncio.run(_send(ours.base, iter(posts), _RIVALS, _FOR_EVER))
+    won = [answer.took_ms for answer in answers if answer.status == httpx2.codes.CREATED]
+    lost = [answer.took_ms for answer in answers if answer.status == httpx2.codes.CONFLICT]
+    if (len(won), len(lost)) != (places, branches - places):
+        raise RuntimeError(f"{len(won)} of {branches} won {places} places, {len(lost)} lost")
+    told = f"{places} winners, {len(lost)} losers, no other answer"
+    p99 = sorted(won + lost)[int(len(answers) * 0.99)]
+    yield Row("P4", "32 rivals, p99", p99, 250.0, at_most=True, unit="ms", ours=told)
+    winners, losers = statistics.median(won), statistics.median(lost)
+    times = f"p50 {losers:.0f} ms", f"p50 {winners:.0f} ms"
+    value = losers / winners
+    yield Row("P4", "losers / winners", value, 1.5, at_most=True, ours=times[0], theirs=times[1])
+
+
+def approvals(setting: Setting) -> Iterator[Row]:
+    """P8: approving with a fund that pays, against approving without."""
+    rounds = setting.effort.rounds + 1  # the first one warms
+    with ExitStack() as stack:
+        legs: dict[str, Leg] = {}
+        for name, funded in (("funded", True), ("plain", False)):
+            url, market = stack.enter_context(
+                _market(setting, branches=100, halls=2, sessions=10, groups=100, funded=funded)
+            )
+            base = stack.enter_context(servers.ours(url)).base
+            posts = _approvals(url, base, market, rounds * _APPROVED)
+            legs[name] = Posts(base, posts, _CLIENTS, _APPROVED)
+        turns = setting.in_turns(legs)
+    value = turns.ratio("funded", "plain", per_second)
+    told, theirs = turns.told("funded"), turns.told("plain")
+    yield Row("P8", "approvals, funded / plain", value, 0.85, ours=told, theirs=theirs)
+
+
+def _approvals(url: str, base: str, market: Market, count: int) -> Iterator[Post]:
+    """Order so many visits, and return the requests that accept them."""
+    orders = itertools.islice(market.orders(), count)
+    asyncio.run(_send(base, orders, _CLIENTS, _FOR_EVER))
+    managers = {hall.site_id: hall.manager.token for hall in market.halls}
+    with psycopg.connect(url) as connection:
+        made = connection.execute("SELECT id, site_id FROM booking ORDER BY id").fetchall()
+    posts = [Post(f"/bookings/{id_}/approve", managers[site_id], {}) for id_, site_id in made]
+    return iter(posts)
+
+
+def _shuffled(market: Market, seed: int) -> Iterator[Post]:
+    posts = list(market.orders())
+    Random(seed).shuffle(posts)
+    return iter(posts)
+
+
+@contextmanager
+def _market(
+    setting: Setting,
+    *,
+    branches: int,
+    halls: int,
+    sessions: int,
+    groups: int,
+    funded: bool = False,
+) -> Iterator[tuple[str, Market]]:
+    """Yield a database of its own with a district in it, on the server that is measured."""
+    name = f"bench_orders_{secrets.token_hex(4)}"
+    url = make_url(setting.url).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(setting.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            upgrade(url)
+            engine = create_engine(url)
+            with Session(engine) as session, session.begin():
+                market = build(
+                    session,
+                    branches=branches,
+                    halls=halls,
+                    sessions=sessions,
+                    groups=groups,
+                    funded=funded,
+                    now=clock.now(),
+                )
+            engine.dispose()
+            yield url, market
+        finally:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def _recorded(setting: Setting, posts: Iterator[Post]) -> list[list[Sent]]:
+    """Return the statements of some orders, each with its parameters in all of them.
+
+    Raises:
+        RuntimeError: an order was refused, or they sent different statements.
+    """
+    heard = []
+    with requester(setting.url, setting.now) as ask:
+        for post in posts:
+            ask.heard.clear()
+            reply = ask.client.post(f"/api/v1{post.path}", json=post.body, headers=_headers(post))
+            if reply.status_code != httpx2.codes.CREATED:
+                raise RuntimeError(f"an order was refused: {reply.text[:300]}")
+            heard.append(list(ask.heard))
+    shared = heard[len(heard) // 2 :]  # the first ones see to the sessions besides
+    queries = [sent.query for sent in shared[0]]
+    if any([sent.query for sent in one] != queries for one in shared):
+        raise RuntimeError("the orders lead to different statements")
+    return [list(sent) for sent in zip(*shared, strict=True)]
+
+
+def _transaction(url: str, recorded: Sequence[Sequence[Sent]]) -> Script:
+    """Write the statements of an order as a transaction that can be sent again and again.
+
+    What an order makes is named anew each time: ids, the key, and its number among the branch's.
+    """
+    with psycopg.connect(url) as connection:
+        known = {row[0] for row in connection.execute(_KNOWN)}
+    sent = [one[0] for one in recorded]
+    made = {str(v) for one in sent for v in one.values.values() if isinstance(v, UUID)} - known
+    fresh = {value: _NEW_ID.format(n) for n, value in enumerate(sorted(made))}
+    written = script(*recorded, fresh={**fresh, "open_number": _NEW_NUMBER})
+    return Script(f"BEGIN;\n{written.text}END;\n", written.defined)
+
+
+# A transaction's number is the same in all its statements, and never comes again.
+_NEW_ID = "md5('{}' || txid_current()::text)::uuid"
+_NEW_NUMBER = "(1 + txid_current() % 2000000000)::int"
+_KNOWN = """
+    SELECT id::text FROM organisation UNION ALL SELECT id::text FROM account
+    UNION ALL SELECT id::text FROM policy UNION ALL SELECT id::text FROM site
+    UNION ALL SELECT id::text FROM venue UNION ALL SELECT id::text FROM venue_session
+    UNION ALL SELECT id::text FROM programme
+"""
