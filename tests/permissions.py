@@ -97,6 +97,10 @@ def route(ground: Ground) -> dict[str, Any]:
     return {"kind": "route", **terms, "stops": [stop, stop], "on_conflict": "skip"}
 
 
+def wish(ground: Ground) -> dict[str, Any]:
+    return {name: value for name, value in order(ground).items() if name != "session_ids"}
+
+
 def newcomer(ground: Ground) -> dict[str, Any]:
     return {"name": "新人", "phone": "13700000000", "organisation_id": ground["organisation_id"]}
 
@@ -346,6 +350,10 @@ RULES: dict[str, Rule] = {
     # bookings
     "createBooking": Rule(ROW, may="o", sees="mtdaxz", everywhere="xz", json=order),
     "listBookings": Rule(SIGNED_IN),
+    "joinWaitlist": Rule(ROW, may="o", sees="mtdaxz", everywhere="xz", json=wish),
+    "listWaitlist": Rule(SIGNED_IN),
+    "confirmWaitlistEntry": Rule(ROW, may="o", sees="mstda"),
+    "withdrawWaitlistEntry": Rule(ROW, may="o", sees="mstda"),
     "getBooking": Rule(ROW, may="mostda"),
     "listBookingEvents": Rule(ROW, may="mostda"),
     "getBookingCalendar": Rule(ROW, may="mostda"),

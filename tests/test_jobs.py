@@ -57,6 +57,7 @@ from tests.makers import (
 )
 from tests.races import at_once, replaced_sql, until_somebody_waits
 from tests.services.grounds import hours
+from tests.services.lines import join, make_parties
 
 S = BookingStatus
 DAY = timedelta(days=1)
@@ -156,6 +157,7 @@ def work_for_every_job(setup: Session, world: World) -> None:
     make_completed(setup, world, slots[0])
     for reach, slot in zip((pending, approved, arrived), slots[1:], strict=True):
         reach(setup, world, slot)
+    join(setup, world, make_parties(setup, world, 1)[0], slots[-1])
     age_events(setup, 3, 1000 * DAY)
     setup.commit()
 

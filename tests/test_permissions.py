@@ -39,6 +39,7 @@ from tests.makers import (
 )
 from tests.permissions import LETTERS, PUBLIC, ROLE, ROW, RULES, SIGNED_IN, Ground, Rule
 from tests.services.grounds import EVENING, close, hours
+from tests.services.lines import Party, join
 
 DAY = timedelta(days=1)
 PASSWORD = "correct-Horse-7-battery"  # noqa: S105
@@ -105,6 +106,9 @@ def settle(session: Session, canary: str) -> District:
     membership = make_grant(session, guest, Role.MEMBER, at=world.branch)
     pair = tokens.issue(session, account_id=guest.id, now=NOW)
     message = session.exec(select(Notification.id)).first()
+    full = make_session(session, world.venue, starts_at=IN_A_WEEK + 5 * HOUR, groups_limit=1)
+    make_booking(session, world, full)
+    entry = join(session, world, Party(world.branch, world.organiser), full, people=9)
     mark(session, world.district.id.hex, canary)
     photo = make_photo(session, world)
     rule = hours(session, world.venue, [1], EVENING)[0]
@@ -116,6 +120,7 @@ def settle(session: Session, canary: str) -> District:
         "claim_id": claim.id,
         "closure_id": shut.id,
         "digest": photo.digest,
+        "entry_id": entry.id,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
         "group_id": make_group(session, booking).id,
@@ -153,6 +158,8 @@ def mark(session: Session, district: str, canary: str) -> None:
         "UPDATE organisation SET name = :word"
         " WHERE path <@ CAST(:root AS ltree) AND kind = 'branch'",
         "UPDATE booking SET contact_name = :word, note = :word WHERE contact_name = '王组织'",
+        "UPDATE waitlist_entry SET contact_name = :word, note = :word"
+        " WHERE contact_name = '王组织'",
         "UPDATE fund SET name = :word WHERE name = '专项经费'",
         "UPDATE claim SET returned_reason = :word WHERE returned_reason IS NULL",
         "UPDATE notification SET facts = jsonb_build_object('code', CAST(:word AS text))"

@@ -152,7 +152,6 @@ def _comes_next(now: datetime) -> ColumnElement[bool]:
     )
     suspended = exists().where(
         col(Suspension.organisation_id) == WaitlistEntry.organisation_id,
-        col(Suspension.starts_at) <= now,
         func.coalesce(Suspension.lifted_at, Suspension.ends_at) > now,
     )
     guided = exists().where(

@@ -133,6 +133,18 @@ def ordered(
     told(client.post("/api/v1/bookings", json=order, headers=keyed(who)), 201)
 
 
+def waits(client: TestClient, who: dict[str, str], world: World, slot: UUID) -> None:
+    wish = {
+        "organisation_id": str(world.branch.id),
+        "people_expected": 9,
+        "purpose": "visit",
+        "contact_name": NAME,
+        "contact_phone": PHONE,
+        "note": f"{NAME}带队",
+    }
+    told(client.post(f"/api/v1/sessions/{slot}/waitlist", json=wish, headers=keyed(who)), 201)
+
+
 @pytest.fixture
 def planted(own_engine: Engine, own_client: TestClient) -> Planted:
     with Session(own_engine, expire_on_commit=False) as session, session.begin():
@@ -150,6 +162,7 @@ def planted(own_engine: Engine, own_client: TestClient) -> Planted:
         headers = {name: signed_in(session, person) for name, person in people.items()}
         other = make_session(session, world.venue, starts_at=IN_A_WEEK + timedelta(hours=6))
     ordered(own_client, headers["whom"], world, world.slot.id, NAME)
+    waits(own_client, headers["whom"], world, world.slot.id)
     ordered(own_client, headers["colleague"], world, other.id, "小欧")
     found = own_client.get(USERS, params={"q": PHONE}, headers=headers["district_staff"])
     assert [item["id"] for item in told(found)["items"]] == [str(whom.id)]
@@ -179,6 +192,7 @@ def dump(engine: Engine) -> str:
 def told_by_the_api(client: TestClient, people: dict[str, dict[str, str]]) -> str:
     """Every list and page that could name a person, as each of those around reads it."""
     paths = [USERS, "/api/v1/bookings", "/api/v1/registrations", "/api/v1/notifications"]
+    paths += ["/api/v1/waitlist"]
     paths += ["/api/v1/audit-events", "/api/v1/audit-events.csv", "/api/v1/sites"]
     answers = []
     for name, who in people.items():

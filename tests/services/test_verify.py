@@ -34,6 +34,7 @@ from tests.makers import (
     make_world,
     move,
 )
+from tests.services.lines import confirm, join, make_parties, order
 
 DAY = timedelta(days=1)
 LATER = NOW + 30 * DAY
@@ -98,6 +99,31 @@ FAULTS: dict[str, list[str]] = {
         "UPDATE venue_session SET groups_held = 0 WHERE groups_held = 1",
         "UPDATE venue_session SET groups_held = 1 WHERE groups_held = 0",
         "UPDATE booking SET people_expected = people_expected + 1",
+        "UPDATE waitlist_entry SET people_expected = people_expected + 1 WHERE status = 'offered'",
+    ],
+    "an offer outlasted its time, or lasts into its session": [
+        "UPDATE waitlist_entry SET confirm_by = confirm_by - interval '2 days'"
+        " WHERE status = 'offered'",
+        "UPDATE waitlist_entry SET confirm_by = confirm_by + interval '100 days'"
+        " WHERE status = 'offered'",
+    ],
+    "somebody waits for a session that began long ago": [
+        """UPDATE venue_session
+        SET starts_at = starts_at - interval '999 days', ends_at = ends_at - interval '999 days'
+        WHERE id IN (SELECT session_id FROM waitlist_entry WHERE status = 'waiting')""",
+    ],
+    "somebody waits though there is room": [
+        """UPDATE venue_session SET groups_limit = 9, people_limit = 999
+        WHERE id IN (SELECT session_id FROM waitlist_entry WHERE status = 'waiting')""",
+        """UPDATE venue_session SET groups_held = 0, people_held = 0
+        WHERE id IN (SELECT session_id FROM waitlist_entry WHERE status = 'waiting')""",
+    ],
+    "a confirmed offer is not the booking it became": [
+        """UPDATE waitlist_entry e SET booking_id = (
+            SELECT id FROM booking WHERE organisation_id <> e.organisation_id LIMIT 1)
+        WHERE status = 'confirmed'""",
+        "UPDATE waitlist_entry SET created_at = created_at + interval '1 day'"
+        " WHERE status = 'confirmed'",
     ],
     "a booking's sessions are not its time": [
         "UPDATE booking SET ends_at = ends_at + interval '1 minute'",
@@ -234,9 +260,24 @@ def make_all_kinds(session: Session) -> None:
             session, account_id=world.organiser.id, key=key, request_hash=b"", now=NOW
         )
         idempotency.keep(session, account_id=world.organiser.id, key=key, answer=kept)
+    make_lines(session, world, make_session(session, hall, starts_at=LATER + 10 * DAY))
     notifications.deliver_due(session, LATER + 30 * DAY)
     make_session(session, hall, starts_at=LATER + 20 * DAY)
     site_cards.refresh(session, LATER)
+
+
+def make_lines(session: Session, world: World, slot: VenueSession) -> None:
+    """Who confirmed, who was offered places, and who still waits."""
+    parties = make_parties(session, world, 4)
+    slot.groups_limit = 2
+    session.flush()
+    bookings = [order(session, world, party, slot, now=LATER) for party in parties[:2]]
+    first, *_ = [
+        join(session, world, party, slot, now=LATER) for party in (*parties[2:], parties[0])
+    ]
+    for booking in bookings:
+        move(session, world.manager, booking, "cancel", LATER)
+    confirm(session, parties[2], first, LATER)
 
 
 def pay_for_november(session: Session, world: World) -> None:
