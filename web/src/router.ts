@@ -41,12 +41,37 @@ export const router = createRouter({
       meta: { login: true },
     },
     {
+      path: '/order/:site/series',
+      name: 'series',
+      component: () => import('./views/SeriesView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/route',
+      name: 'route',
+      component: () => import('./views/RouteView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/groups/:group',
+      name: 'group',
+      component: () => import('./views/GroupView.vue'),
+      props: true,
+      meta: { login: true },
+    },
+    {
       path: '/bookings',
       name: 'bookings',
       component: BookingsView,
       props: { scope: 'mine' },
       meta: { login: true },
       children: [{ path: ':booking', name: 'booking', component: BookingDetail, props: true }],
+    },
+    {
+      path: '/waitlist',
+      name: 'waitlist',
+      component: () => import('./views/WaitlistView.vue'),
+      meta: { login: true },
     },
     {
       path: '/reception',

@@ -1,4 +1,4 @@
-import type { Alternative } from './types'
+import type { Alternative, GroupItem } from './types'
 
 /** One field that the server could not accept; `pointer` is an RFC 6901 path into the body. */
 export interface FieldError {
@@ -13,6 +13,7 @@ interface ProblemBody {
   code?: string
   errors?: FieldError[]
   alternatives?: Alternative[]
+  items?: GroupItem[]
   retry_after_seconds?: number
 }
 
@@ -25,6 +26,8 @@ export class Problem extends Error {
   readonly detail: string
   readonly errors: FieldError[]
   readonly alternatives: Alternative[]
+  /** What became of each part of something that was refused as a whole. */
+  readonly items: GroupItem[]
   /** How long a person who failed too often has to wait. */
   readonly waitMinutes: number
 
@@ -36,6 +39,7 @@ export class Problem extends Error {
     this.detail = body.detail ?? ''
     this.errors = body.errors ?? []
     this.alternatives = body.alternatives ?? []
+    this.items = body.items ?? []
     this.waitMinutes = Math.ceil((body.retry_after_seconds ?? 0) / 60)
   }
 

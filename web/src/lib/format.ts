@@ -49,6 +49,12 @@ export function clock(instant: string | Date): string {
   return `${hour}:${minute}`
 }
 
+/** `3月1日 周日` of `2026-03-01`. */
+export function dateName(date: string): string {
+  const noon = `${date}T12:00:00+08:00`
+  return `${day(noon)} ${weekday(noon)}`
+}
+
 /** `3月1日 周日 09:00`. */
 export function moment(instant: string | Date): string {
   return `${day(instant)} ${weekday(instant)} ${clock(instant)}`

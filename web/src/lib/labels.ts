@@ -2,6 +2,7 @@ import type {
   Category,
   Crs,
   Flag,
+  GroupKind,
   OnHoliday,
   Purpose,
   RegistrationStatus,
@@ -11,6 +12,7 @@ import type {
   SiteStatus,
   Status,
   Unbookable,
+  WaitlistStatus,
 } from '@/api/types'
 
 /* What the codes of the contract are called on the pages. */
@@ -73,6 +75,20 @@ export const STATUSES: Record<Status, string> = {
   arrived: '已到场',
   completed: '已完成',
   no_show: '爽约',
+}
+
+export const GROUP_KINDS: Record<GroupKind, string> = {
+  route: '线路',
+  series: '系列',
+}
+
+export const WAITLIST_STATUSES: Record<WaitlistStatus, string> = {
+  waiting: '候补中',
+  offered: '待确认',
+  confirmed: '已确认',
+  expired: '已过期',
+  withdrawn: '已撤回',
+  lapsed: '未候到',
 }
 
 /** The moves that have a button, in the order of the buttons. */
