@@ -135,6 +135,9 @@ CHECKS: dict[str, str] = {
         SELECT e.id FROM waitlist_entry e JOIN booking b ON b.id = e.booking_id
         WHERE (b.organisation_id, b.site_id, b.created_at >= e.created_at)
             IS DISTINCT FROM (e.organisation_id, e.site_id, TRUE)""",
+    "a route or series has no booking, or one of another branch": """
+        SELECT g.id FROM booking_group g LEFT JOIN booking b ON b.group_id = g.id
+        WHERE b.organisation_id IS DISTINCT FROM g.organisation_id""",
     "a site is found by words that are not its own": site_words.OUTDATED,
     "an organisation does not hang where its parent is": """
         SELECT o.id FROM organisation o LEFT JOIN organisation p ON p.id = o.parent_id

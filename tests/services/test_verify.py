@@ -28,6 +28,7 @@ from tests.makers import (
     make_booking,
     make_claim,
     make_completed,
+    make_group,
     make_policy,
     make_session,
     make_venue,
@@ -40,6 +41,11 @@ DAY = timedelta(days=1)
 LATER = NOW + 30 * DAY
 
 FAULTS: dict[str, list[str]] = {
+    "a route or series has no booking, or one of another branch": [
+        "UPDATE booking SET group_id = NULL WHERE group_id IS NOT NULL",
+        """UPDATE booking SET organisation_id = parent_id FROM organisation o
+        WHERE o.id = organisation_id AND group_id IS NOT NULL""",
+    ],
     "a site is found by words that are not its own": [
         "UPDATE site SET short_name = 'x'",
         "UPDATE programme SET active = FALSE",
@@ -253,7 +259,7 @@ def make_all_kinds(session: Session) -> None:
     make_moved(session, world, next(slots), "approve", "arrive")
     pending = make_booking(session, world, next(slots))
     make_policy(session, world.district, site=world.site, approval_mode=ApprovalMode.AUTO)
-    make_booking(session, world, next(slots))
+    make_group(session, pending, make_booking(session, world, next(slots)))
     answer = Answer(201, f'{{"id": "{pending.id}", "session_ids": []}}'.encode())
     for key, kept in ((uuid7(), answer), (uuid7(), Answer(201, b'{"id": "no booking"}'))):
         idempotency.begin(
