@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import BindParameter, ColumnElement, bindparam, or_, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, func, or_, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -115,9 +116,25 @@ class View:
 
 _IDS: BindParameter[UUID] = bindparam("ids", expanding=True)
 _TOWN, _BRANCH = aliased(Organisation), aliased(Organisation)
-_SHOWN = (  # made once, as the two below: every answer with a booking asks them
+_SLOTS = (
+    sqlalchemy.select(col(BookingSession.session_id))
+    .where(col(BookingSession.booking_id) == Booking.id)
+    .order_by(col(BookingSession.session_id))
+    .correlate(Booking)
+)
+_MENU = (
+    sqlalchemy.select(col(Programme.id))
+    .join(BookingProgramme, col(BookingProgramme.programme_id) == Programme.id)
+    .where(col(BookingProgramme.booking_id) == Booking.id)
+    .order_by(col(Programme.id))
+    .correlate(Booking)
+)
+_SHOWN = (  # made once: every answer with a booking asks it
     sqlalchemy.select(
         col(Booking.id),
+        func.array(_SLOTS.scalar_subquery(), type_=ARRAY(Uuid)),
+        func.array(_MENU.scalar_subquery(), type_=ARRAY(Uuid)),
+        func.array(_MENU.with_only_columns(col(Programme.name)).scalar_subquery()),
         col(Site.name),
         col(Venue.name),
         col(_BRANCH.name),
@@ -138,78 +155,47 @@ _SHOWN = (  # made once, as the two below: every answer with a booking asks them
     .outerjoin(Review, col(Review.booking_id) == Booking.id)
     .where(col(Booking.id).in_(_IDS))
 )
-_SLOTS = (
-    sqlalchemy.select(col(BookingSession.booking_id), col(BookingSession.session_id))
-    .where(col(BookingSession.booking_id).in_(_IDS))
-    .order_by(col(BookingSession.session_id))
-)
-_MENU = (
-    sqlalchemy.select(col(BookingProgramme.booking_id), col(Programme.id), col(Programme.name))
-    .join(Programme, col(Programme.id) == BookingProgramme.programme_id)
-    .where(col(BookingProgramme.booking_id).in_(_IDS))
-    .order_by(col(Programme.id))
-)
 
 
 def views(session: Session, bookings: Sequence[Booking], *, actor: Actor) -> list[View]:
-    """Return what is shown of `bookings`, in their order; three statements, however many."""
+    """Return what is shown of `bookings`, in their order; one statement, however many."""
     ids = [booking.id for booking in bookings]
     rows = session.exec(_SHOWN, params={"ids": ids})  # type: ignore[call-overload]
     by_id = {row[0]: tuple(row) for row in rows}
-    slots, programmes = _slots(session, ids), _programmes(session, ids)
-    return [
-        _view(booking, by_id[booking.id], slots[booking.id], programmes[booking.id], actor)
-        for booking in bookings
-    ]
+    return [_view(booking, by_id[booking.id], actor) for booking in bookings]
 
 
-def _view(
-    booking: Booking,
-    row: tuple[Any, ...],
-    slots: list[UUID],
-    menu: list[Named],
-    actor: Actor,
-) -> View:
-    _, site, venue, branch, branch_path, town_path, visit, subsidy, version, review = row
+def _view(booking: Booking, row: tuple[Any, ...], actor: Actor) -> View:
+    _, slots, items, names, site, venue, branch, *paths, visit, subsidy, version, review = row
     return View(
         booking=booking,
         site=Named(booking.site_id, site),
         venue=Named(booking.venue_id, venue),
         organisation=Named(booking.organisation_id, branch),
         session_ids=slots,
-        programmes=menu,
+        programmes=[Named(*item) for item in zip(items, names, strict=True)],
         visit=visit,
         subsidy=subsidy,
         rule_version=version,
         reviewed=review is not None,
         roles=actor.roles_at(
-            branch_path,
-            town_path,
-            organisation_id=booking.organisation_id,
-            site_id=booking.site_id,
+            *paths, organisation_id=booking.organisation_id, site_id=booking.site_id
         ),
     )
 
 
-def _slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    found: dict[UUID, list[UUID]] = defaultdict(list)
-    rows = session.connection().execute(_SLOTS, {"ids": ids})
-    for row in rows:
-        found[row.booking_id].append(row.session_id)
-    return found
-
-
-def _programmes(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[Named]]:
-    found: dict[UUID, list[Named]] = defaultdict(list)
-    rows = session.connection().execute(_MENU, {"ids": ids})
-    for booking_id, programme_id, name in rows:
-        found[booking_id].append(Named(programme_id, name))
-    return found
-
-
 def programme_names(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     """Return the names of what bookings order; one that orders nothing has no line."""
-    return {id_: [item.name for item in menu] for id_, menu in _programmes(session, ids).items()}
+    found: dict[UUID, list[str]] = defaultdict(list)
+    rows = session.exec(
+        select(BookingProgramme.booking_id, Programme.name)
+        .join(Programme, col(Programme.id) == BookingProgramme.programme_id)
+        .where(col(BookingProgramme.booking_id).in_(ids))
+        .order_by(col(Programme.id))
+    )
+    for booking_id, name in rows:
+        found[booking_id].append(name)
+    return found
 
 
 def get(session: Session, *, actor: Actor, booking_id: UUID, lock: bool = False) -> Booking:
@@ -259,7 +245,8 @@ def roles(session: Session, booking: Booking, *, actor: Actor) -> frozenset[Role
 
 def session_ids(session: Session, booking: Booking) -> list[UUID]:
     """Return the sessions a booking is for."""
-    return _slots(session, [booking.id])[booking.id]
+    theirs = select(BookingSession.session_id).where(BookingSession.booking_id == booking.id)
+    return list(session.exec(theirs.order_by(col(BookingSession.session_id))))
 
 
 def programme_kinds(session: Session, booking: Booking) -> list[str]:

@@ -93,9 +93,12 @@ class Calendar:
         return moved.astimezone(UTC)
 
 
+_DAYS = select(col(Holiday.day), col(Holiday.is_off), col(Holiday.name))
+
+
 def load(session: Session) -> Calendar:
     """Return all that is imported, in one query."""
-    days = session.exec(select(col(Holiday.day), col(Holiday.is_off), col(Holiday.name))).all()
+    days = session.connection().execute(_DAYS).all()
     # A list reaches into the December before its year, so any other day could be of another list.
     years = frozenset(day.year for day, _, _ in days if (day.month, day.day) == (10, 1))
     return Calendar(

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NoReturn
 from uuid import UUID
 
+from sqlalchemy import BindParameter, bindparam
 from sqlmodel import Session, col, select
 
 from app.errors import Conflict
@@ -190,6 +191,21 @@ class Asked:
         return [slot.id for slot in self.slots]
 
 
+_IDS: BindParameter[UUID] = bindparam("ids", expanding=True)
+_SLOTS = (  # made once, as the next one: every order asks them
+    select(VenueSession, Site)
+    .join(Site, col(Site.id) == VenueSession.site_id)
+    .where(col(VenueSession.id).in_(_IDS))
+    .order_by(col(VenueSession.starts_at), col(VenueSession.id))
+    .execution_options(populate_existing=True)
+)
+_MENU = select(Programme).where(
+    col(Programme.id).in_(_IDS),
+    col(Programme.site_id) == bindparam("site_id"),
+    col(Programme.active),
+)
+
+
 def gather(
     session: Session,
     *,
@@ -206,24 +222,13 @@ def gather(
     Raises:
         SessionNotFound: a session does not exist, or its site is not public.
     """
-    rows = session.exec(
-        select(VenueSession, Site)
-        .join(Site, col(Site.id) == VenueSession.site_id)
-        .where(col(VenueSession.id).in_(session_ids))
-        .order_by(col(VenueSession.starts_at), col(VenueSession.id))
-        .execution_options(populate_existing=True)
-    ).all()
+    rows = session.exec(_SLOTS, params={"ids": session_ids}).all()
     public = (SiteStatus.PUBLISHED, SiteStatus.SUSPENDED)
     if len(rows) < len(set(session_ids)) or any(s.status not in public for _, s in rows):
         raise SessionNotFound
     site = rows[0][1]
-    menu = session.exec(
-        select(Programme).where(
-            col(Programme.id).in_(programme_ids),
-            Programme.site_id == site.id,
-            col(Programme.active),
-        )
-    ).all()
+    offered = {"ids": programme_ids, "site_id": site.id}
+    menu = session.exec(_MENU, params=offered).all() if programme_ids else []
     return Asked(
         people=people,
         programme_ids=programme_ids,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy
+from sqlalchemy import Executable, bindparam, exists, or_
 from sqlmodel import Session, col
 
 from app.db import violating
@@ -15,6 +17,7 @@ from app.models import (
     Organisation,
     Role,
 )
+from app.models.base import Instant
 from app.services import (
     holds,
     order_rules,
@@ -66,6 +69,22 @@ def branch_of(session: Session, *, actor: Actor, organisation_id: UUID) -> Organ
     return branch
 
 
+def _hold() -> Executable:
+    now = bindparam("now", type_=Instant)
+    owed = exists().where(
+        col(Booking.organisation_id) == Organisation.id,
+        or_(overdue.unanswered(now), overdue.missed(now)),
+    )
+    return (
+        sqlalchemy.select(col(Organisation.id), owed)
+        .where(col(Organisation.id) == bindparam("organisation_id"))
+        .with_for_update(key_share=True, of=Organisation)
+    )
+
+
+_HOLD = _hold()
+
+
 def hold(
     session: Session, *, branch: Organisation, session_ids: Sequence[UUID], now: datetime
 ) -> None:
@@ -79,9 +98,11 @@ def hold(
         session_ids: what it is about to order.
         now: the present instant, aware.
     """
-    standings.hold(session, organisation_id=branch.id)
-    theirs = col(Booking.organisation_id) == branch.id
-    overdue.settle(session, theirs=theirs, besides=session_ids, now=now)
+    asked = {"organisation_id": branch.id, "now": now}
+    _, is_owed = session.connection().execute(_HOLD, asked).one()
+    if is_owed:
+        theirs = col(Booking.organisation_id) == branch.id
+        overdue.settle(session, theirs=theirs, besides=session_ids, now=now)
 
 
 def place(

@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_
 from sqlmodel import Session, col, select
 
 from app.models import Booking, BookingSession, BookingStatus
 from app.services import holds, queues, standings, steps
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 
+Moment = datetime | BindParameter[datetime]
 
-def unanswered(now: datetime) -> ColumnElement[bool]:
+
+def unanswered(now: Moment) -> ColumnElement[bool]:
     """Say which pending bookings have waited for an answer long enough."""
     return and_(col(Booking.status) == BookingStatus.PENDING, col(Booking.respond_by) <= now)
 
@@ -24,13 +26,13 @@ def waiting_at(session_ids: Sequence[UUID]) -> ColumnElement[bool]:
     return and_(col(Booking.status) == BookingStatus.PENDING, holds_there)
 
 
-def missed(now: datetime) -> ColumnElement[bool]:
+def missed(now: Moment) -> ColumnElement[bool]:
     """Say which approved bookings nobody came for."""
     over = col(Booking.ends_at) <= now - NO_SHOW_AFTER
     return and_(col(Booking.status) == BookingStatus.APPROVED, over)
 
 
-def finished(now: datetime) -> ColumnElement[bool]:
+def finished(now: Moment) -> ColumnElement[bool]:
     """Say which visits ended without anybody completing them."""
     over = col(Booking.ends_at) <= now - CLOSES_AFTER
     return and_(col(Booking.status) == BookingStatus.ARRIVED, over)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, or_
 from sqlmodel import Session, col, select
 
 from app.models import Policy
+from app.models.base import Instant
 from app.services.calendar import Calendar, local_date
 
 
@@ -28,6 +29,21 @@ class Policies:
         return [self.district, *self.sites.values()]
 
 
+def holds(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Say in SQL that a version is effective at the aware instant `now`, and has not ended."""
+    lasts = or_(col(Policy.ends_at).is_(None), col(Policy.ends_at) > now)
+    return and_(col(Policy.effective_at) <= now, lasts)
+
+
+_IN_FORCE = (  # made once: every order asks it
+    select(Policy)
+    .where(
+        col(Policy.district_id) == bindparam("district_id"), holds(bindparam("now", type_=Instant))
+    )
+    .order_by(col(Policy.version))
+)
+
+
 def in_force(session: Session, *, district_id: UUID, now: datetime) -> Policies:
     """Return the newest effective version of every policy of a district.
 
@@ -36,20 +52,10 @@ def in_force(session: Session, *, district_id: UUID, now: datetime) -> Policies:
         district_id: the district; it always has a policy of its own, made with it.
         now: the present instant, aware.
     """
-    found = session.exec(
-        select(Policy)
-        .where(Policy.district_id == district_id, holds(now))
-        .order_by(col(Policy.version))
-    )
+    found = session.exec(_IN_FORCE, params={"district_id": district_id, "now": now})
     newest = {policy.site_id: policy for policy in found}
     district = newest.pop(None)
     return Policies(district, {site: policy for site, policy in newest.items() if site})
-
-
-def holds(now: datetime) -> ColumnElement[bool]:
-    """Say in SQL that a version is effective at the aware instant `now`, and has not ended."""
-    lasts = or_(col(Policy.ends_at).is_(None), col(Policy.ends_at) > now)
-    return and_(col(Policy.effective_at) <= now, lasts)
 
 
 def earliest_day(

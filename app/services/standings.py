@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, update
 from sqlmodel import Session, col, select
 
 from app.models import OPEN, Booking, Organisation, Policy, Strike, StrikeKind, Suspension
@@ -46,6 +46,28 @@ def hold(session: Session, *, organisation_id: UUID) -> None:
     session.exec(theirs.with_for_update(key_share=True)).one()
 
 
+def _stops(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    return func.coalesce(Suspension.lifted_at, Suspension.ends_at) > now
+
+
+_STANDING = (  # made once: every order asks it
+    select(Suspension, Booking.site_id, Booking.open_number)
+    .select_from(Organisation)
+    .outerjoin(
+        Suspension,
+        and_(
+            col(Suspension.organisation_id) == Organisation.id,
+            _stops(bindparam("now", type_=Instant)),
+        ),
+    )
+    .outerjoin(
+        Booking,
+        and_(col(Booking.organisation_id) == Organisation.id, col(Booking.status).in_(OPEN)),
+    )
+    .where(col(Organisation.id) == bindparam("organisation_id"))
+)
+
+
 def suspension_of(session: Session, *, organisation_id: UUID, now: datetime) -> Suspension | None:
     """Return what stops a branch's new bookings at `now`, if anything does.
 
@@ -54,23 +76,19 @@ def suspension_of(session: Session, *, organisation_id: UUID, now: datetime) -> 
     return session.exec(
         select(Suspension).where(
             Suspension.organisation_id == organisation_id,
-            func.coalesce(Suspension.lifted_at, Suspension.ends_at) > now,
+            _stops(now),
         )
     ).first()
 
 
 def of(session: Session, *, organisation_id: UUID, now: datetime) -> Standing:
     """Return how a branch stands at `now`; `hold` it first, or it may be otherwise soon."""
-    suspension = suspension_of(session, organisation_id=organisation_id, now=now)
+    rows = session.exec(_STANDING, params={"organisation_id": organisation_id, "now": now}).all()
     numbers: dict[UUID, set[int]] = {}
-    rows = session.exec(
-        select(Booking.site_id, Booking.open_number).where(
-            Booking.organisation_id == organisation_id, col(Booking.status).in_(OPEN)
-        )
-    )
-    for site_id, number in rows:
-        numbers.setdefault(site_id, set()).add(number)
-    return Standing(suspension, numbers)
+    for _, site_id, number in rows:
+        if site_id is not None:
+            numbers.setdefault(site_id, set()).add(number)
+    return Standing(rows[0][0], numbers)
 
 
 def counts_until(policy: Policy) -> ColumnElement[datetime]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlmodel import Session, col
 
 from app.models import (
@@ -17,6 +17,14 @@ from app.services import guides, order_rules, steps
 from app.services.calendar import local_date, midnight
 from app.services.messages import Kind
 from app.services.order_rules import Asked, GuideNotFree
+
+_SEAT = text("""
+    WITH seated AS (
+        INSERT INTO booking_session (booking_id, session_id)
+        SELECT :id, unnest(CAST(:sessions AS uuid[]))
+    )
+    INSERT INTO booking_programme (booking_id, programme_id)
+    SELECT :id, unnest(CAST(:items AS uuid[]))""")
 
 
 def of(asked: Asked) -> dict[str, Any]:
@@ -48,12 +56,13 @@ def seat(session: Session, booking: Booking, asked: Asked) -> None:
         ends_at=booking.ends_at,
     ):
         order_rules.refuse(session, asked, GuideNotFree())
-    ids = asked.session_ids
-    session.add_all(BookingSession(booking_id=booking.id, session_id=id_) for id_ in ids)
-    session.add_all(
-        BookingProgramme(booking_id=booking.id, programme_id=item.id) for item in asked.menu
-    )
+    seats = {
+        "id": booking.id,
+        "sessions": asked.session_ids,
+        "items": [item.id for item in asked.menu],
+    }
     session.flush()
+    session.connection().execute(_SEAT, seats)
 
 
 def unseat(session: Session, booking: Booking) -> None:
