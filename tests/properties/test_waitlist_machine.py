@@ -36,7 +36,7 @@ PACE = settings(
     suppress_health_check=list(HealthCheck),
 )
 someone = st.integers(0, BRANCHES - 1)
-people = st.integers(1, 50)
+people = st.sampled_from([5, 10, 20, 30, 50])
 
 
 @dataclass
@@ -66,9 +66,9 @@ class Line(RuleBasedStateMachine):
         self.booked: dict[UUID, int] = {}
         self.line: list[Waiting] = []
 
-    @initialize()
-    def open_district(self) -> None:
-        """Make a district whose site needs no time ahead and answers late, and fill a session."""
+    @initialize(wanted=st.lists(people, max_size=BRANCHES - GROUPS))
+    def open_district(self, wanted: list[int]) -> None:
+        """Fill a session of a site that needs no time ahead and answers late; let some wait."""
         self.world = make_world(self.session, people_limit=PEOPLE, groups_limit=GROUPS)
         self.connection.exec_driver_sql(
             "UPDATE policy SET lead_working_days = 0, answer_working_days = 60"
@@ -77,6 +77,8 @@ class Line(RuleBasedStateMachine):
         self.parties = make_parties(self.session, self.world, BRANCHES)
         for branch in range(GROUPS):
             self.order(branch, PEOPLE // GROUPS)
+        for branch, size in enumerate(wanted, GROUPS):
+            self.join(branch, size)
 
     def teardown(self) -> None:
         """Ask for every invariant of the product, then undo everything."""
