@@ -6,18 +6,18 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from app.api import geo
 from app.api.ahead import SessionsAhead
-from app.api.deps import MaybeActorDep, NowDep, SessionDep
+from app.api.deps import MaybeActorDep, NowDep, ReaderDep, SessionDep
 from app.api.problems import language_of, problems
 from app.api.sessions import SessionPublic
 from app.api.sites import CARD, POINT, SiteListed, listed
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Category, Crs, ProgrammeKind
+from app.reader import Within
 from app.services import availability, coordinates, near_misses, tokens, unmet_searches
-from app.services.availability import Offer
 from app.services.calendar import DAY, midnight
 from app.services.near_misses import NearMiss, Why
 from app.services.openings import MOST_RADIUS_M
@@ -120,11 +120,12 @@ class Availability(BaseModel):
     "/availability",
     operation_id="findAvailability",
     summary="Sites with room for a group, near a place and between two times",
+    response_model=Availability,
     responses=problems(Unauthenticated, tokens.InvalidToken, availability.TimesUnreadable),
 )
 def find_availability(
     request: Request,
-    response: Response,
+    reader: ReaderDep,
     session: SessionDep,
     actor: MaybeActorDep,
     now: NowDep,
@@ -153,7 +154,7 @@ def find_availability(
     ] = None,
     crs: Annotated[Crs, Query(description="CRS of `near` and of the answer")] = Crs.WGS84,
     limit: Annotated[int, Query(ge=1, le=MOST_SITES, description="Most sites")] = 20,
-) -> Availability:
+) -> Response:
     """Answer what can be ordered now: all that is offered keeps the rules of its site.
 
     Raises:
@@ -173,24 +174,24 @@ def find_availability(
         programme_kind=programme_kind,
         homes=availability.homes(session, actor=actor),
     )
-    offers = availability.find(session, wish=wish, limit=limit, now=now)
-    misses = [] if offers else near_misses.find(session, wish=wish, now=now)
-    if not offers:
+    source = Within(session) if actor else reader
+    offers = availability.find(source, wish=wish, crs=crs, limit=limit, now=now)
+    misses = b"[]"
+    if offers == b"[]":
+        nearly = near_misses.find(session, wish=wish, now=now)
+        language = language_of(request)
+        misses = _MISSES.dump_json(
+            [NearMissPublic.model_validate(_miss(miss, crs, language)) for miss in nearly]
+        )
         unmet_searches.count(session, wish=wish, now=now)
-    response.headers["Cache-Control"] = "private, no-store"
-    language = language_of(request)
-    return Availability(
-        items=[SiteWithRoom.model_validate(_offer(offer, crs)) for offer in offers],
-        near_misses=[NearMissPublic.model_validate(_miss(m, crs, language)) for m in misses],
+    return Response(
+        b'{"items":%s,"near_misses":%s}' % (offers, misses),
+        media_type="application/json",
+        headers={"Cache-Control": "private, no-store"},
     )
 
 
-def _offer(offer: Offer, crs: Crs) -> dict[str, Any]:
-    return {
-        "site": listed(offer.site, crs),
-        "distance_m": offer.distance_m,
-        "sessions": offer.sessions,
-    }
+_MISSES = TypeAdapter(list[NearMissPublic])
 
 
 def _miss(miss: NearMiss, crs: Crs, language: str) -> dict[str, Any]:

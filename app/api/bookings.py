@@ -36,6 +36,7 @@ from app.services import (
     orders,
     organisations,
     privacy,
+    refusals,
     reviews,
     sessions,
     states,
@@ -228,7 +229,7 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         sessions.SessionNotFound,
         privacy.InvalidPhone,
         idempotency.IdempotencyKeyReused,
-        *order_rules.REFUSALS,
+        *refusals.REFUSALS,
         ledger.FundExhausted,
     ),
 )

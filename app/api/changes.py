@@ -11,7 +11,7 @@ from app.api.deps import ActorDep, Line, NowDep, Prose, SessionDep, VersionDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Purpose
-from app.services import bookings, changes, ledger, moves, order_rules, privacy, sessions
+from app.services import bookings, changes, ledger, moves, privacy, refusals, sessions
 from app.services.access import NotInScope
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
@@ -45,7 +45,7 @@ class BookingChange(BaseModel):
         moves.BookingStateConflict,
         sessions.SessionNotFound,
         privacy.InvalidPhone,
-        *order_rules.REFUSALS,
+        *refusals.REFUSALS,
         changes.OtherSite,
         ledger.FundExhausted,
     ),

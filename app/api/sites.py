@@ -1,6 +1,5 @@
 """Sites, as the public sees them."""
 
-from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -204,7 +203,7 @@ def get_site(
 
 def listed(card: cards.Card, crs: Crs) -> dict[str, Any]:
     """Return what a list says of a site, its point in `crs`."""
-    return asdict(card) | {"point": geo.point(card.at, crs)}
+    return vars(card) | {"point": geo.point(card.at, crs)}
 
 
 def _in_full(found: sites.Detail, policy: Policy, crs: Crs, *, signed_in: bool) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from app.services import (
     order_rules,
     orders,
     policies,
+    refusals,
     sessions,
 )
 from app.services.alternatives import is_outside
@@ -181,7 +182,7 @@ def _send(
     try:
         with world.session.begin_nested():
             booking = orders.order(world.session, actor=organiser, wanted=wanted, now=world.now)
-    except order_rules.Refused as refusal:
+    except refusals.Refused as refusal:
         world.tally[f"refused: {refusal.slug()}"] += 1
         return
     world.tally["ordered"] += 1

@@ -1,5 +1,6 @@
 """Where and when there is room for a group: over all sites at once, on live rows."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,17 +12,17 @@ from sqlalchemy import TextClause, text
 from sqlmodel import Session, col, select
 
 from app.errors import Malformed
-from app.models import Category, Organisation, ProgrammeKind, Role
-from app.services import cards, openings
+from app.models import Category, Crs, Organisation, ProgrammeKind, Role
+from app.reader import Reader
+from app.services import cards, coordinates, openings
 from app.services.access import Actor
-from app.services.cards import Card
 from app.services.coordinates import Place
 from app.services.openings import Asked
 
 MOST_DAYS = 62
 MOST_SESSIONS = 24
 """Sessions told of one site, the first ones."""
-FIRST_ASKED, MOST_ASKED = 60, 2000
+FIRST_ASKED, MOST_ASKED = 40, 2000
 """Sites, nearest first, that are asked for room: at once, and if these have too little."""
 
 
@@ -61,22 +62,13 @@ class Wish:
     homes: Sequence[UUID] | None = None
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A site with room; `sessions` are the API's Sessions with `session_ids`, first to last."""
-
-    site: Card
-    distance_m: int
-    sessions: list[dict[str, Any]]
-
-
 # bookable is true of all: nothing else is answered.
 SESSION = """json_build_object(
     'id', f.id, 'venue_id', f.venue_id, 'venue_name', h.name,
     'starts_at', f.starts_at, 'ends_at', f.ends_at,
     'people_limit', f.people_limit, 'groups_limit', f.groups_limit,
     'people_free', f.people_limit - f.people_held, 'groups_free', f.groups_limit - f.groups_held,
-    'bookable', TRUE, 'session_ids', f.session_ids, 'until', f.until
+    'bookable', TRUE, 'reason', NULL, 'session_ids', f.session_ids, 'until', f.until
 )"""
 AMONG = "s.status = 'published' AND s.category = ANY(CAST(:categories AS text[]))"
 WITHIN = f"ST_DWithin(CAST(s.location AS geography), {openings.HERE}, {{radius}}, FALSE)"
@@ -84,7 +76,7 @@ WITHIN = f"ST_DWithin(CAST(s.location AS geography), {openings.HERE}, {{radius}}
 
 @lru_cache(maxsize=4)
 def _offers(*, minutes: bool, kind: bool) -> TextClause:
-    """Return the statement for what fits.
+    """Return the statement for what fits, and for its cards.
 
     The index yields the sites from near to far, each is asked for its sessions, and enough is
     enough: neither all sites nor all sessions are ever looked at. The planner cannot know that most
@@ -93,11 +85,9 @@ def _offers(*, minutes: bool, kind: bool) -> TextClause:
     """
     sites = f"SELECT s.id, s.district_id, {openings.AWAY} AS away FROM site s WHERE {AMONG}"  # noqa: S608
     # How far the last of the nearest is: sites as far as that stay together, to be sorted by time.
-    brink = f"""coalesce((
-        SELECT {openings.AWAY} FROM site s WHERE {AMONG}
-        ORDER BY {openings.AWAY} OFFSET {FIRST_ASKED - 1} LIMIT 1
-    ), 'Infinity')"""  # noqa: S608  # constants
-    nearest = f"{sites} ORDER BY {openings.AWAY} LIMIT {FIRST_ASKED}"
+    brink = f"""(
+        SELECT CASE WHEN count(*) < {FIRST_ASKED} THEN 'Infinity' ELSE max(away) END FROM nearest
+    )"""  # noqa: S608  # constants
     others = f"""
         {sites} AND {WITHIN.format(radius=":radius_m")} AND {openings.AWAY} >= {brink}
         ORDER BY {openings.AWAY} LIMIT {MOST_ASKED}
@@ -107,7 +97,7 @@ def _offers(*, minutes: bool, kind: bool) -> TextClause:
         then=f"ORDER BY v.starts_at, v.id LIMIT {MOST_SESSIONS}",
     )
     with_room = f"""(
-        SELECT s.id, s.away, found.sessions
+        SELECT s.id, s.away, found.first, found.sessions
         FROM ({{which}}) s CROSS JOIN LATERAL (
             SELECT json_agg({SESSION} ORDER BY f.starts_at, f.id) AS sessions,
                 min(f.starts_at) AS first
@@ -118,21 +108,32 @@ def _offers(*, minutes: bool, kind: bool) -> TextClause:
         ORDER BY s.away, found.first, s.id LIMIT :limit
     )"""  # noqa: S608  # constants
     parts = [
-        with_room.format(which=nearest, nearer=f"AND s.away < {brink}"),
+        with_room.format(
+            which="SELECT * FROM nearest ORDER BY away OFFSET 0", nearer=f"AND s.away < {brink}"
+        ),
         with_room.format(which=others, nearer=""),
     ]
-    return text(f"{' UNION ALL '.join(parts)} LIMIT :limit")
+    return text(f"""
+        WITH nearest AS MATERIALIZED ({sites} ORDER BY {openings.AWAY} LIMIT {FIRST_ASKED})
+        SELECT convert_to(coalesce(json_agg(json_build_object(
+            'site', {cards.TOLD}, 'distance_m', CAST(round(o.away) AS integer),
+            'sessions', o.sessions
+        ) ORDER BY o.away, o.first, o.id), '[]')::text, 'UTF8')
+        FROM ({" UNION ALL ".join(parts)} LIMIT :limit) o
+        CROSS JOIN LATERAL ({cards.published("s.id = o.id")}) c
+    """)  # noqa: S608  # constants
 
 
-def find(session: Session, *, wish: Wish, limit: int, now: datetime) -> list[Offer]:
-    """Return the sites that have room, the nearest first, then the earliest.
+def find(reader: Reader, *, wish: Wish, crs: Crs, limit: int, now: datetime) -> bytes:
+    """Return the sites that have room, the nearest first, then the earliest, as a JSON array.
 
     Whatever is offered can be ordered at `now` by a branch like the asker's, as long as nobody else
     does so first.
 
     Args:
-        session: open transaction.
+        reader: reads one statement.
         wish: what is looked for.
+        crs: of the sites' points in the answer.
         limit: at most so many sites.
         now: the present instant, aware.
 
@@ -142,10 +143,21 @@ def find(session: Session, *, wish: Wish, limit: int, now: datetime) -> list[Off
     if not timedelta(0) < wish.until - wish.since <= timedelta(days=MOST_DAYS):
         raise TimesUnreadable(most_days=MOST_DAYS)
     statement = _offers(minutes=wish.minutes is not None, kind=wish.programme_kind is not None)
-    facts = facts_of(wish, now) | {"limit": limit}
-    rows = session.connection().execute(statement, facts).all()
-    sites = cards.of(session, ids=[row.id for row in rows], now=now)
-    return [Offer(sites[row.id], round(row.away), row.sessions) for row in rows if row.id in sites]
+    digits = cards.DIGITS if crs is Crs.WGS84 else cards.ALL_DIGITS
+    [found] = reader.row(statement, facts_of(wish, now) | {"limit": limit, "digits": digits})
+    return found if crs is Crs.WGS84 else _in(crs, found)
+
+
+def _in(crs: Crs, found: bytes) -> bytes:
+    """Return offers with their sites' points in another CRS than WGS-84."""
+    offers = json.loads(found)
+    for offer in offers:
+        point = offer["site"]["point"]
+        lon, lat = coordinates.from_wgs84(point["lon"], point["lat"], crs)
+        offer["site"]["point"] = {
+            "lon": round(lon, cards.DIGITS), "lat": round(lat, cards.DIGITS), "crs": crs
+        }  # fmt: skip
+    return json.dumps(offers, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def homes(session: Session, *, actor: Actor | None) -> list[UUID] | None:

@@ -13,7 +13,8 @@ from app.models import Booking, BookingGroup, GroupKind, Organisation, VenueSess
 from app.services import bookings, guides, holds, moves, orders, overdue, standings
 from app.services.access import Actor
 from app.services.ledger import FundExhausted
-from app.services.order_rules import Refused, Wanted
+from app.services.order_rules import Wanted
+from app.services.refusals import Refused
 from app.services.sessions import SessionNotFound
 
 

@@ -80,6 +80,20 @@ def published(where: str) -> str:
     """  # noqa: S608  # `where` is a constant of the calling module
 
 
+TOLD = """json_build_object(
+    'id', c.id, 'name', c.name, 'short_name', c.short_name, 'category', c.category,
+    'kinds', c.kinds, 'town', c.town, 'address', c.address, 'summary', c.summary,
+    'next_free_at', to_char(c.next_free_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'rating', c.rating, 'photo_url', c.photo_url, 'point', json_build_object(
+        'lon', round(CAST(ST_X(c.location) AS numeric), CAST(:digits AS integer)),
+        'lat', round(CAST(ST_Y(c.location) AS numeric), CAST(:digits AS integer)), 'crs', 'wgs84'
+    )
+)"""
+"""SQL for what lists say of a card `c` of `published`, in JSON; its point is in WGS-84."""
+DIGITS, ALL_DIGITS = 6, 15
+"""Of degrees: six are a tenth of a metre; all are for those who reckon with them."""
+
+
 def _rows(where: str) -> str:
     cards = published(where)
     return (

@@ -21,7 +21,8 @@ from app.services import (
     terms,
 )
 from app.services.access import Actor
-from app.services.order_rules import Asked, Refused
+from app.services.order_rules import Asked
+from app.services.refusals import Refused
 
 
 class OtherSite(Refused):

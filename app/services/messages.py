@@ -109,7 +109,8 @@ TEMPLATES: dict[str, _Template] = {
     "waitlist-offered": _Template(
         Message(
             "候补有名额了",
-            "{site} {when} 的场次有名额，已为 {branch} 保留 {people} 人，请在 {confirm_by} 前确认。",
+            "{site} {when} 的场次有名额，已为 {branch} 保留 {people} 人，"
+            "请在 {confirm_by} 前确认。",
         ),
         Message(
             "Places came free",
@@ -125,7 +126,10 @@ TEMPLATES: dict[str, _Template] = {
         Message("Nothing came free", "{site}, {when}: no places came free for {branch}."),
     ),
     "waitlist-closed": _Template(
-        Message("候补场次取消", "{site} {when} 的场次不再开放（{reason}），{branch} 的候补已结束。"),
+        Message(
+            "候补场次取消",
+            "{site} {when} 的场次不再开放（{reason}），{branch} 的候补已结束。",
+        ),
         Message("No more places to wait for", "{site}, {when} is shut: {reason} ({branch})."),
     ),
     "location-reported": _Template(

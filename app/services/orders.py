@@ -28,7 +28,8 @@ from app.services import (
     terms,
 )
 from app.services.access import Actor, NotInScope
-from app.services.order_rules import Asked, TooManyOpenBookings, Wanted
+from app.services.order_rules import Asked, Wanted
+from app.services.refusals import TooManyOpenBookings
 
 
 def order(session: Session, *, actor: Actor, wanted: Wanted, now: datetime) -> Booking:

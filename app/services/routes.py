@@ -14,7 +14,8 @@ from app.models import Booking, GroupKind, Organisation, Site, VenueSession
 from app.services import policies
 from app.services.booking_groups import Item, Plan
 from app.services.calendar import local_date
-from app.services.order_rules import Refused, Wanted
+from app.services.order_rules import Wanted
+from app.services.refusals import Refused
 
 MINUTE = timedelta(minutes=1)
 

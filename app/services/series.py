@@ -14,7 +14,8 @@ from app.models import Booking, GroupKind, Organisation, Site, SiteStatus, Venue
 from app.services import calendar, order_rules, standings
 from app.services.booking_groups import Item, Plan
 from app.services.calendar import ZONE, Calendar, local_date
-from app.services.order_rules import Refused, Wanted
+from app.services.order_rules import Wanted
+from app.services.refusals import Refused
 from app.services.sessions import SessionNotFound
 
 WEEK = 7

@@ -16,7 +16,8 @@ from app.models import (
 from app.services import guides, order_rules, steps
 from app.services.calendar import local_date, midnight
 from app.services.messages import Kind
-from app.services.order_rules import Asked, GuideNotFree
+from app.services.order_rules import Asked
+from app.services.refusals import GuideNotFree
 
 _SEAT = text("""
     WITH seated AS (

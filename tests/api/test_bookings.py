@@ -10,7 +10,7 @@ from sqlmodel import Session, func, select
 from uuid_utils.compat import uuid7
 
 from app.models import Account, ApprovalMode, Booking, Role, SiteStatus, Suspension, VenueSession
-from app.services import order_rules
+from app.services import refusals
 from app.services.codes import code_of
 from tests.api.replies import Body, done_once, keyed, pointers, refused, sent_raw, told, walked
 from tests.conftest import NOW
@@ -172,24 +172,24 @@ def _two_already(session: Session, world: World) -> Body:
     return wish(world)
 
 
-SPOILS: dict[type[order_rules.Refused], tuple[Spoil, Body]] = {
-    order_rules.OrganisationInactive: (_inactive, {}),
-    order_rules.BranchSuspended: (_barred, {"limit": 3, "until": "2026-11-30T09:00:00+08:00"}),
-    order_rules.TooManyOpenBookings: (_two_already, {"limit": 2}),
-    order_rules.SiteNotOpen: (_suspended, {}),
-    order_rules.SessionsNotConsecutive: (_gap, {}),
-    order_rules.SessionClosed: (_closed, {"reason": "检修"}),
-    order_rules.LeadTimeTooShort: (_tomorrow, {"limit": 3, "earliest_day": "2026-11-30"}),
-    order_rules.BeyondHorizon: (_in_three_months, {"limit": 60, "latest_day": "2027-01-24"}),
-    order_rules.ProgrammeNotOffered: (_foreign_menu, {}),
-    order_rules.PartyTooLarge: (_crowd, {"limit": 60}),
-    order_rules.GuideNotFree: (_unguided, {}),
-    order_rules.SessionFull: (_taken, {"people_free": 40, "groups_free": 0}),
+SPOILS: dict[type[refusals.Refused], tuple[Spoil, Body]] = {
+    refusals.OrganisationInactive: (_inactive, {}),
+    refusals.BranchSuspended: (_barred, {"limit": 3, "until": "2026-11-30T09:00:00+08:00"}),
+    refusals.TooManyOpenBookings: (_two_already, {"limit": 2}),
+    refusals.SiteNotOpen: (_suspended, {}),
+    refusals.SessionsNotConsecutive: (_gap, {}),
+    refusals.SessionClosed: (_closed, {"reason": "检修"}),
+    refusals.LeadTimeTooShort: (_tomorrow, {"limit": 3, "earliest_day": "2026-11-30"}),
+    refusals.BeyondHorizon: (_in_three_months, {"limit": 60, "latest_day": "2027-01-24"}),
+    refusals.ProgrammeNotOffered: (_foreign_menu, {}),
+    refusals.PartyTooLarge: (_crowd, {"limit": 60}),
+    refusals.GuideNotFree: (_unguided, {}),
+    refusals.SessionFull: (_taken, {"people_free": 40, "groups_free": 0}),
 }
 
 
 def test_every_rule_is_tried_below() -> None:
-    assert set(SPOILS) == set(order_rules.REFUSALS)
+    assert set(SPOILS) == set(refusals.REFUSALS)
 
 
 @pytest.mark.parametrize("rule", SPOILS)
@@ -198,7 +198,7 @@ def test_a_refusal_names_its_rule_and_offers_others(
     session: Session,
     world: World,
     organiser: dict[str, str],
-    rule: type[order_rules.Refused],
+    rule: type[refusals.Refused],
 ) -> None:
     spoil, facts = SPOILS[rule]
     free = make_session(session, world.venue, starts_at=IN_A_WEEK + 2 * DAY)
@@ -207,7 +207,7 @@ def test_a_refusal_names_its_rule_and_offers_others(
     assert problem["rule"] == rule.slug()
     assert facts.items() <= problem.items()
     assert len(problem["alternatives"]) <= 3
-    if rule is order_rules.SessionFull:
+    if rule is refusals.SessionFull:
         (offered,) = problem["alternatives"]
         assert offered["id"] == str(free.id)
         told(

@@ -23,7 +23,16 @@ from sqlmodel import Session
 
 from app import models
 from app.models import Account, ApprovalMode, BookingStatus, VenueSession
-from app.services import changes, holds, moves, order_rules, orders, overdue, standings, verify
+from app.services import (
+    changes,
+    holds,
+    moves,
+    orders,
+    overdue,
+    refusals,
+    standings,
+    verify,
+)
 from app.services.calendar import local_date, midnight
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 from tests.conftest import NOW
@@ -120,13 +129,12 @@ class Booking(RuleBasedStateMachine):
         row = self.session.get_one(VenueSession, self.slots[slot])
         wish = wanted(self.world, row, people=people)
         organiser = actor(self.session, self.world.organiser, self.now)
+        broken: str | None = None
         try:
             with self.session.begin_nested():
                 booking = orders.order(self.session, actor=organiser, wanted=wish, now=self.now)
-        except order_rules.Refused as refusal:
+        except refusals.Refused as refusal:
             broken = refusal.slug()
-        else:
-            broken = None
         assert broken == self.against(slot, people)
         if broken:
             return multiple()
@@ -167,6 +175,7 @@ class Booking(RuleBasedStateMachine):
         against = self.too_late(slot) or self.no_room(slot, people, expected)
         what = changes.Wanted(session_ids=[self.slots[slot]], people_expected=people)
         version = self.session.get_one(models.Booking, booking).version
+        broken: str | None = None
         try:
             with self.session.begin_nested():
                 changed = changes.change(
@@ -180,10 +189,8 @@ class Booking(RuleBasedStateMachine):
         except moves.BookingStateConflict:
             assert not may
             return
-        except order_rules.Refused as refusal:
+        except refusals.Refused as refusal:
             broken = refusal.slug()
-        else:
-            broken = None
         assert may
         if same:
             assert (broken, changed.version) == (None, version)

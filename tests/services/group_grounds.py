@@ -47,7 +47,7 @@ def order(
     return booking_groups.order(session, actor=who, plan=plan, skip=skip, now=NOW)
 
 
-def refusals(outcomes: list[Outcome]) -> list[type[DomainError] | None]:
+def refused_by(outcomes: list[Outcome]) -> list[type[DomainError] | None]:
     """The kind of refusal of each item, or None where it was booked."""
     return [type(one.refusal) if one.refusal else None for one in outcomes]
 

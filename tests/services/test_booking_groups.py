@@ -17,8 +17,8 @@ from app.models import (
     VenueSession,
 )
 from app.services import (
-    order_rules,
     privacy,
+    refusals,
     routes,
     series,
     verify,
@@ -42,7 +42,7 @@ from tests.makers import (
     make_world,
     wanted,
 )
-from tests.services.group_grounds import order, refusals, route, stops
+from tests.services.group_grounds import order, refused_by, route, stops
 from tests.services.statements import counted
 
 DAY = timedelta(days=1)
@@ -112,7 +112,7 @@ def test_a_month_too_far_ahead_says_so_and_one_without_a_session_too(
 ) -> None:
     free = make_session(session, world.venue, starts_at=datetime(2027, 1, 7, 1, tzinfo=UTC))
     outcomes = order(session, world, months(session, world, 3), skip=True)[1]
-    assert refusals(outcomes) == [None, series.NoSessionThen, order_rules.BeyondHorizon]
+    assert refused_by(outcomes) == [None, series.NoSessionThen, refusals.BeyondHorizon]
     none, far = (one.refusal for one in outcomes[1:])
     assert none is not None
     assert far is not None
@@ -129,7 +129,7 @@ def test_the_quota_counts_what_the_group_itself_has_booked(session: Session) -> 
     january(session, world)
     make_session(session, world.venue, starts_at=datetime(2027, 2, 3, 1, tzinfo=UTC))
     outcomes = order(session, world, months(session, world, 3), skip=True)[1]
-    assert refusals(outcomes) == [None, None, order_rules.TooManyOpenBookings]
+    assert refused_by(outcomes) == [None, None, refusals.TooManyOpenBookings]
 
 
 Spoil = Callable[[Session, World, VenueSession], None]
@@ -153,8 +153,8 @@ def _no_money(session: Session, world: World, slot: VenueSession) -> None:
 
 
 SPOILS: dict[Spoil, type[DomainError]] = {
-    _full: order_rules.SessionFull,
-    _closed: order_rules.SessionClosed,
+    _full: refusals.SessionFull,
+    _closed: refusals.SessionClosed,
     _gone: SessionNotFound,
     _no_money: FundExhausted,
 }
@@ -174,11 +174,11 @@ def test_all_or_nothing_leaves_no_trace_and_skipping_books_the_rest(
     with pytest.raises(GroupRefused) as refused, session.begin_nested():
         order(session, world, planned)
     assert rows(session) == before
-    assert refusals(list(refused.value.outcomes)) == [None, SPOILS[spoil]]
+    assert refused_by(list(refused.value.outcomes)) == [None, SPOILS[spoil]]
     facts = {"rule": SPOILS[spoil].slug(), "position": 2, "refused": 1, "wanted": 2}
     assert facts.items() <= refused.value.facts.items()
     assert refused.value.detail("zh").startswith("第 2 项（")
-    assert refusals(order(session, world, planned, skip=True)[1]) == [None, SPOILS[spoil]]
+    assert refused_by(order(session, world, planned, skip=True)[1]) == [None, SPOILS[spoil]]
     made = {name: n - before[name] for name, n in rows(session).items() if n != before[name]}
     assert (made["booking"], made["booking_group"]) == (1, 1)
 
@@ -205,7 +205,7 @@ def test_a_stop_that_does_not_exist_is_refused_like_the_others(
     gone = replace(plan.items[1].wanted, session_ids=[world.site.id])
     asked = [plan.items[0].wanted, gone]
     outcomes = order(session, world, routes.plan(session, stops=asked, now=NOW), skip=True)[1]
-    assert refusals(outcomes) == [None, SessionNotFound]
+    assert refused_by(outcomes) == [None, SessionNotFound]
     assert outcomes[1].item.day is None
 
 
@@ -236,7 +236,7 @@ def test_the_places_of_orders_that_lapsed_are_had(session: Session, world: World
     lapsed.escalated_at, lapsed.respond_by = NOW - DAY, NOW - HOUR
     session.flush()
     outcomes = order(session, world, route(session, world, *slots))[1]
-    assert refusals(outcomes) == [None, None]
+    assert refused_by(outcomes) == [None, None]
     session.refresh(lapsed)
     assert lapsed.status == S.EXPIRED
     assert list(verify.violations(session, now=NOW)) == []

@@ -24,7 +24,7 @@ from app.models import (
     Suspension,
     VenueSession,
 )
-from app.services import changes, ledger, moves, order_rules, orders, privacy, verify
+from app.services import changes, ledger, moves, orders, privacy, refusals, verify
 from app.services.access import NotInScope
 from tests.conftest import NOW
 from tests.makers import (
@@ -211,20 +211,20 @@ def _unguided(session: Session, world: World) -> changes.Wanted:
     return changes.Wanted(programme_ids=[item.id])
 
 
-SPOILS: list[tuple[Spoil, type[order_rules.Refused]]] = [
-    (_full, order_rules.SessionFull),
-    (_closed, order_rules.SessionClosed),
-    (_too_soon, order_rules.LeadTimeTooShort),
+SPOILS: list[tuple[Spoil, type[refusals.Refused]]] = [
+    (_full, refusals.SessionFull),
+    (_closed, refusals.SessionClosed),
+    (_too_soon, refusals.LeadTimeTooShort),
     (_elsewhere, changes.OtherSite),
-    (_crowd, order_rules.PartyTooLarge),
-    (_strange_menu, order_rules.ProgrammeNotOffered),
-    (_unguided, order_rules.GuideNotFree),
+    (_crowd, refusals.PartyTooLarge),
+    (_strange_menu, refusals.ProgrammeNotOffered),
+    (_unguided, refusals.GuideNotFree),
 ]
 
 
 @pytest.mark.parametrize(("spoil", "rule"), SPOILS, ids=[rule.__name__ for _, rule in SPOILS])
 def test_a_refused_change_leaves_everything_as_it_was(
-    session: Session, world: World, spoil: Spoil, rule: type[order_rules.Refused]
+    session: Session, world: World, spoil: Spoil, rule: type[refusals.Refused]
 ) -> None:
     booking = make_booking(session, world)
     what = spoil(session, world)
@@ -322,7 +322,7 @@ def swap(engine: Engine) -> list[str]:
                 with session.begin():
                     what = changes.Wanted(session_ids=[aim.id])
                     change(session, worlds[number], booking, what, version=1)
-            except order_rules.SessionFull as refusal:
+            except refusals.SessionFull as refusal:
                 return refusal.slug()
             return "changed"
 
@@ -359,7 +359,7 @@ def rivals_for(engine: Engine) -> list[str]:
                 with session.begin():
                     what = changes.Wanted(session_ids=[aim.id])
                     change(session, w, mine[w.branch.id], what, version=1)
-            except order_rules.SessionFull as refusal:
+            except refusals.SessionFull as refusal:
                 return refusal.slug()
             return "changed"
 
@@ -405,5 +405,5 @@ def test_a_programme_of_the_menu_that_is_gone_must_be_chosen_anew(
 ) -> None:
     booking = make_booking(session, world)
     session.get_one(Programme, world.programme.id).active = False
-    with pytest.raises(order_rules.ProgrammeNotOffered):
+    with pytest.raises(refusals.ProgrammeNotOffered):
         change(session, world, booking, changes.Wanted(people_expected=5))

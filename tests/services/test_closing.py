@@ -14,7 +14,7 @@ from app.models import (
     SiteStatus,
     VenueSession,
 )
-from app.services import closures, hits, order_rules, orders, sessions, steps, verify
+from app.services import calendar, closures, hits, orders, refusals, sessions, verify
 from app.services import messages as texts
 from app.services.access import NotInScope
 from app.services.sites import SiteClosed, SiteNotFound
@@ -149,7 +149,7 @@ def test_bookings_stay_and_no_more_are_taken(session: Session, world: World) -> 
     shut(session, world)
     session.refresh(booking)
     assert booking.status == BookingStatus.PENDING
-    with pytest.raises(order_rules.SessionClosed), session.begin_nested():
+    with pytest.raises(refusals.SessionClosed), session.begin_nested():
         make_booking(session, world)
 
 
@@ -169,7 +169,7 @@ def test_each_branch_is_told_once_with_its_alternatives(session: Session, world:
     ]
     for message in messages:
         assert message.facts["reason"] == "展陈更新"
-        assert steps.spoken(free.starts_at) in message.facts["alternatives"]
+        assert calendar.spoken(free.starts_at) in message.facts["alternatives"]
         for language in ("zh", "en"):
             body = texts.written(message.kind, message.facts, language).body
             assert message.facts["alternatives"] in body

@@ -20,7 +20,7 @@ from app.models import (
     Role,
     VenueSession,
 )
-from app.services import guides, order_rules, orders, overdue, verify
+from app.services import guides, order_rules, orders, overdue, refusals, verify
 from tests.conftest import NOW, as_owner
 from tests.makers import (
     HOUR,
@@ -67,8 +67,8 @@ def duties(session: Session) -> list[GuideDuty]:
     return list(session.exec(select(GuideDuty).order_by(col(GuideDuty.booking_id))))
 
 
-def refusal(session: Session, world: World, slot: VenueSession) -> order_rules.GuideNotFree:
-    with pytest.raises(order_rules.GuideNotFree) as refused, session.begin_nested():
+def refusal(session: Session, world: World, slot: VenueSession) -> refusals.GuideNotFree:
+    with pytest.raises(refusals.GuideNotFree) as refused, session.begin_nested():
         make_booking(session, world, slot)
     return refused.value
 
@@ -166,7 +166,7 @@ def test_an_item_off_the_menu_is_not_ordered_and_not_offered(
     make_booking(session, world)
     world.programme.active = False
     session.flush()
-    with pytest.raises(order_rules.ProgrammeNotOffered), session.begin_nested():
+    with pytest.raises(refusals.ProgrammeNotOffered), session.begin_nested():
         make_booking(session, world, hall(session, world, starts_at=IN_A_WEEK + DAY))
 
 
@@ -248,7 +248,7 @@ def rivals(engine: Engine) -> list[str]:
                     wanted=wanted(world, slots[n], branch=branches[n]),
                     now=NOW,
                 )
-        except order_rules.GuideNotFree as refused:
+        except refusals.GuideNotFree as refused:
             return refused.slug()
         return "ordered"
 

@@ -17,7 +17,7 @@ from app.models import (
     SiteStatus,
     VenueSession,
 )
-from app.services import bookings, order_rules, orders, sessions
+from app.services import bookings, order_rules, orders, refusals, sessions
 from app.services.access import NotInScope
 from app.services.organisations import OrganisationNotFound
 from tests.conftest import NOW
@@ -146,21 +146,21 @@ def _taken(session: Session, world: World) -> order_rules.Wanted:
 @pytest.mark.parametrize(
     ("spoil", "refusal"),
     [
-        (_inactive, order_rules.OrganisationInactive),
-        (_suspended, order_rules.SiteNotOpen),
-        (_gap, order_rules.SessionsNotConsecutive),
-        (_other_hall, order_rules.SessionsNotConsecutive),
-        (_closed, order_rules.SessionClosed),
-        (_tomorrow, order_rules.LeadTimeTooShort),
-        (_in_three_months, order_rules.BeyondHorizon),
-        (_foreign_menu, order_rules.ProgrammeNotOffered),
-        (_crowd, order_rules.PartyTooLarge),
-        (_crowd_in_time, order_rules.LeadTimeTooShort),
-        (_taken, order_rules.SessionFull),
+        (_inactive, refusals.OrganisationInactive),
+        (_suspended, refusals.SiteNotOpen),
+        (_gap, refusals.SessionsNotConsecutive),
+        (_other_hall, refusals.SessionsNotConsecutive),
+        (_closed, refusals.SessionClosed),
+        (_tomorrow, refusals.LeadTimeTooShort),
+        (_in_three_months, refusals.BeyondHorizon),
+        (_foreign_menu, refusals.ProgrammeNotOffered),
+        (_crowd, refusals.PartyTooLarge),
+        (_crowd_in_time, refusals.LeadTimeTooShort),
+        (_taken, refusals.SessionFull),
     ],
 )
 def test_each_rule_refuses_by_name_and_without_a_trace(
-    session: Session, world: World, spoil: Spoil, refusal: type[order_rules.Refused]
+    session: Session, world: World, spoil: Spoil, refusal: type[refusals.Refused]
 ) -> None:
     what = spoil(session, world)
     session.flush()
@@ -204,7 +204,7 @@ def test_a_branch_from_outside_orders_earlier(session: Session, world: World) ->
     soon = make_session(session, world.venue, starts_at=NOW + timedelta(days=6))
     late = make_session(session, world.venue, starts_at=NOW + timedelta(days=7, hours=3))
     asker = actor(session, organiser)
-    with pytest.raises(order_rules.LeadTimeTooShort) as refused, session.begin_nested():
+    with pytest.raises(refusals.LeadTimeTooShort) as refused, session.begin_nested():
         orders.order(session, actor=asker, wanted=wanted(world, soon, branch=guest), now=NOW)
     assert refused.value.facts["limit"] == 5
     orders.order(session, actor=asker, wanted=wanted(world, late, branch=guest), now=NOW)
@@ -225,7 +225,7 @@ def test_alternatives_are_nearest_in_time_then_in_distance(session: Session, wor
     make_programme(session, session.get_one(Site, small.site_id))
     make_session(session, small)
     make_session(session, world.venue, starts_at=NOW + timedelta(days=1))
-    with pytest.raises(order_rules.SessionFull) as refused, session.begin_nested():
+    with pytest.raises(refusals.SessionFull) as refused, session.begin_nested():
         order(session, world, wanted(world))
     offered = refused.value.facts["alternatives"]
     assert isinstance(offered, list)
@@ -240,7 +240,7 @@ def test_every_alternative_would_be_accepted(session: Session, world: World) -> 
     for days in (1, 6, 8, 9, 70):
         make_session(session, world.venue, starts_at=NOW + timedelta(days=days))
     make_booking(session, world)
-    with pytest.raises(order_rules.SessionFull) as refused, session.begin_nested():
+    with pytest.raises(refusals.SessionFull) as refused, session.begin_nested():
         order(session, world, wanted(world))
     offered = refused.value.facts["alternatives"]
     assert isinstance(offered, list)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app.models import Booking, Policy, Site, VenueSession
-from app.services import booking_groups, order_rules, policies, routes
+from app.services import booking_groups, order_rules, policies, refusals, routes
 from app.services.booking_groups import GroupRefused, Outcome
 from tests.conftest import NOW
 from tests.makers import (
@@ -70,11 +70,11 @@ def needed(session: Session, km_per_hour: int, at: tuple[float, float] = FAR) ->
     return ceil(metres(session, (117.97, 36.64), at) / 1000 / km_per_hour * 60)
 
 
-def refusal(session: Session, world: World, *slots: VenueSession) -> order_rules.Refused:
+def refusal(session: Session, world: World, *slots: VenueSession) -> refusals.Refused:
     with pytest.raises(GroupRefused) as refused, session.begin_nested():
         drive(session, world, *slots)
     last = refused.value.outcomes[-1].refusal
-    assert isinstance(last, order_rules.Refused)
+    assert isinstance(last, refusals.Refused)
     assert refused.value.facts["rule"] == last.slug()
     return last
 
@@ -144,7 +144,7 @@ def test_a_stop_that_is_left_out_needs_no_travel(session: Session, world: World)
     third = stop(session, world, full.ends_at + MINUTE, FAR)
     session.flush()
     first, second, last = drive(session, world, world.slot, full, third, skip=True)
-    assert isinstance(second.refusal, order_rules.SessionFull)
+    assert isinstance(second.refusal, refusals.SessionFull)
     assert isinstance(first.booking, Booking)
     assert isinstance(last.booking, Booking)
     assert last.booking.group_id == first.booking.group_id is not None

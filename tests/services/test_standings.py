@@ -22,7 +22,7 @@ from app.models import (
     Suspension,
     VenueSession,
 )
-from app.services import order_rules, orders, overdue, standings, suspensions
+from app.services import orders, overdue, refusals, standings, suspensions
 from app.services.access import NotInScope
 from app.services.calendar import spoken
 from app.services.messages import written
@@ -245,7 +245,7 @@ def test_a_suspended_branch_orders_nothing_until_it_is_over(session: Session, wo
     days = (found.ends_at - IN_A_WEEK).days + 8
     slot = hall(session, world, days)
     for now in (when, found.ends_at - TICK):
-        with pytest.raises(order_rules.BranchSuspended) as refused, session.begin_nested():
+        with pytest.raises(refusals.BranchSuspended) as refused, session.begin_nested():
             make_booking(session, world, slot, now=now)
         facts = refused.value.facts
         assert (facts["limit"], facts["rule"], facts["alternatives"]) == (3, "branch-suspended", [])
@@ -261,7 +261,7 @@ def test_a_suspension_leaves_what_is_booked_alone(session: Session, world: World
         Suspension(organisation_id=world.branch.id, starts_at=soon, ends_at=soon + 90 * DAY)
     )
     session.flush()
-    with pytest.raises(order_rules.BranchSuspended), session.begin_nested():
+    with pytest.raises(refusals.BranchSuspended), session.begin_nested():
         make_booking(session, world, now=soon)
     assert [(b.free_cancel_until, b.respond_by, b.policy_id) for b in made] == terms
     open_, changed, cancelled = made
@@ -302,7 +302,7 @@ def test_a_no_show_that_nobody_wrote_counts_when_the_branch_orders(
         trial = session.begin_nested()
         try:
             make_booking(session, world, slot, now=now)
-        except order_rules.Refused as refusal:
+        except refusals.Refused as refusal:
             return refusal.slug()
         else:
             return "ordered"
@@ -428,7 +428,7 @@ def test_the_quota_is_on_what_is_open(session: Session, world: World) -> None:
     third = hall(session, world, 2)
     elsewhere = replace(world, branch=make_organisation(session, parent=world.town))
     other = make_account(session, Role.ORGANISER, at=elsewhere.branch)
-    with pytest.raises(order_rules.TooManyOpenBookings) as refused, session.begin_nested():
+    with pytest.raises(refusals.TooManyOpenBookings) as refused, session.begin_nested():
         make_booking(session, world, third)
     assert refused.value.facts["limit"] == 2
     make_booking(session, replace(elsewhere, organiser=other), third)
@@ -441,7 +441,7 @@ def test_a_smaller_quota_counts_all_that_is_open(session: Session, world: World)
     first, _ = book(session, world), book(session, world, 1)
     move(session, world.organiser, first, "cancel")
     rules(session, world, open_bookings_limit=1)
-    with pytest.raises(order_rules.TooManyOpenBookings):
+    with pytest.raises(refusals.TooManyOpenBookings):
         book(session, world, 2)
 
 
@@ -455,7 +455,7 @@ def test_what_has_lapsed_is_not_open(session: Session, world: World) -> None:
         try:
             with session.begin_nested():
                 orders.order(session, actor=who, wanted=asked, now=now)
-        except order_rules.TooManyOpenBookings:
+        except refusals.TooManyOpenBookings:
             assert outcome == "refused"
         else:
             assert outcome == "ordered"

@@ -21,9 +21,9 @@ from app.services import (
     changes,
     closures,
     guides,
-    order_rules,
     overdue,
     queues,
+    refusals,
     sessions,
     verify,
     waiting,
@@ -142,10 +142,10 @@ def drop_the_menu(session: Session, world: World) -> None:
 @pytest.mark.parametrize(
     ("spoil", "refusal"),
     [
-        (shut, order_rules.SessionClosed),
-        (leave_district, order_rules.SiteNotOpen),
-        (ask_for_more_time, order_rules.LeadTimeTooShort),
-        (drop_the_menu, order_rules.ProgrammeNotOffered),
+        (shut, refusals.SessionClosed),
+        (leave_district, refusals.SiteNotOpen),
+        (ask_for_more_time, refusals.LeadTimeTooShort),
+        (drop_the_menu, refusals.ProgrammeNotOffered),
     ],
 )
 def test_the_rules_of_an_order_are_asked(
@@ -154,7 +154,7 @@ def test_the_rules_of_an_order_are_asked(
     booking: Booking,
     parties: list[Party],
     spoil: Callable[[Session, World], None],
-    refusal: type[order_rules.Refused],
+    refusal: type[refusals.Refused],
 ) -> None:
     spoil(session, world)
     session.flush()
@@ -165,7 +165,7 @@ def test_the_rules_of_an_order_are_asked(
 def test_who_would_never_fit_does_not_wait(
     session: Session, world: World, booking: Booking, parties: list[Party]
 ) -> None:
-    with pytest.raises(order_rules.PartyTooLarge):
+    with pytest.raises(refusals.PartyTooLarge):
         join(session, world, parties[0], people=61)
 
 
@@ -182,7 +182,7 @@ def test_a_suspended_branch_does_not_join(
     session: Session, world: World, booking: Booking, parties: list[Party]
 ) -> None:
     suspend(session, parties[0])
-    with pytest.raises(order_rules.BranchSuspended):
+    with pytest.raises(refusals.BranchSuspended):
         join(session, world, parties[0])
 
 
@@ -196,7 +196,7 @@ def test_how_much_a_branch_has_open_is_asked_when_it_confirms(
     move(session, world.organiser, booking, "cancel")
     session.refresh(entry)
     before = (entry.status, entry.confirm_by, held(session, world.slot))
-    with pytest.raises(order_rules.TooManyOpenBookings), session.begin_nested():
+    with pytest.raises(refusals.TooManyOpenBookings), session.begin_nested():
         confirm(session, parties[0], entry)
     session.refresh(entry)
     assert (entry.status, entry.confirm_by, held(session, world.slot)) == before
@@ -286,7 +286,7 @@ def test_what_is_offered_to_one_nobody_else_can_order(
 ) -> None:
     join(session, world, parties[0])
     cancelled(session, world, booking)
-    with pytest.raises(order_rules.SessionFull):
+    with pytest.raises(refusals.SessionFull):
         order(session, world, parties[1])
 
 
@@ -333,7 +333,7 @@ def test_lead_times_count_from_when_one_began_to_wait(
     booking.respond_by = IN_A_WEEK
     session.flush()
     move(session, world.organiser, booking, "cancel", late)
-    with pytest.raises(order_rules.LeadTimeTooShort):
+    with pytest.raises(refusals.LeadTimeTooShort):
         order(session, world, parties[1], now=late)
     assert confirm(session, parties[0], entry_of(session, parties[0]), late)
 
@@ -383,7 +383,7 @@ def test_an_offer_past_its_time_holds_nothing_against_an_order(
     session: Session, world: World, booking: Booking, parties: list[Party]
 ) -> None:
     offered(session, world, booking, parties[0])
-    with pytest.raises(order_rules.SessionFull), session.begin_nested():
+    with pytest.raises(refusals.SessionFull), session.begin_nested():
         order(session, world, parties[2], now=NOW + DAY - timedelta(seconds=1))
     assert order(session, world, parties[2], now=NOW + DAY)
     assert line(session, world.slot) == [W.EXPIRED]
@@ -394,7 +394,7 @@ def test_but_who_waits_comes_before_an_order(
     session: Session, world: World, booking: Booking, parties: list[Party]
 ) -> None:
     offered(session, world, booking, *parties[:2])
-    with pytest.raises(order_rules.SessionFull):
+    with pytest.raises(refusals.SessionFull):
         order(session, world, parties[2], now=NOW + DAY)
     assert line(session, world.slot) == [W.EXPIRED, W.OFFERED]
 

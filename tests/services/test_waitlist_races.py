@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from app.errors import DomainError
 from app.models import Booking, VenueSession, WaitlistEntry, WaitlistStatus
-from app.services import holds, moves, order_rules, orders, queues, verify, waitlist
+from app.services import holds, moves, orders, queues, refusals, verify, waitlist
 from tests.conftest import NOW
 from tests.makers import World, actor, make_booking, make_world, move, wanted
 from tests.races import at_once, until_somebody_waits
@@ -220,5 +220,5 @@ def test_an_order_never_comes_between_an_offer_and_its_confirmation(
     world, parties, entries = make_line(setup, 4)
     deeds = [confirming(parties[0], entries[0]), *(ordering(world, p) for p in parties[1:])]
     told = at_once(len(deeds), lambda number: tried(own_engine, deeds[number]))
-    assert told == ["done", *[order_rules.SessionFull.__name__] * 3]
+    assert told == ["done", *[refusals.SessionFull.__name__] * 3]
     assert wrong(own_engine) == []
