@@ -40,7 +40,7 @@ def southernmost_pin(page: Page) -> Locator:
 
 
 def choose_first_free_session(page: Page) -> None:
-    page.locator(".session:enabled").first.click()
+    page.locator(".session:enabled:not(.full)").first.click()
     page.get_by_role("button", name="预约这一场").click()
 
 
