@@ -104,7 +104,8 @@ class CancelledBookings(BaseModel):
         privacy.InvalidPhone,
         idempotency.IdempotencyKeyReused,
         booking_groups.GroupRefused,
-    ),
+    )
+    | {200: {"model": GroupReport, "description": "With `dry_run`: nothing was done"}},
 )
 def create_group(
     wanted: GroupIn,

@@ -231,7 +231,8 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
         idempotency.IdempotencyKeyReused,
         *refusals.REFUSALS,
         ledger.FundExhausted,
-    ),
+    )
+    | {200: {"model": BookingPublic, "description": "With `dry_run`: nothing was done"}},
 )
 def create_booking(
     wanted: BookingIn,
