@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import Engine, TextClause
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
 
 Facts = Mapping[str, object]
 _DIALECT = postgresql.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
@@ -52,6 +53,20 @@ class Reader:
             pooled.close()
         assert found is not None  # noqa: S101
         return found
+
+
+class Within(Reader):
+    """Reads in an open transaction, where that has a connection already and should need no other.
+
+    Whoever holds one while waiting for a second may wait for ever.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def row(self, statement: TextClause, facts: Facts) -> tuple[Any, ...]:
+        """Return the one row of a statement that always has one."""
+        return tuple(self.session.connection().execute(statement, dict(facts)).one())
 
 
 @lru_cache(maxsize=256)

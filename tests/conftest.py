@@ -26,7 +26,7 @@ from app import clock, demo, postgres
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
-from app.reader import Facts, Reader
+from app.reader import Facts, Reader, Within
 from app.settings import Env, Settings
 from tests.live import Live, served
 
@@ -138,15 +138,12 @@ def app(shared_engine: Engine) -> FastAPI:
     return create_app(shared_engine, Settings(env=Env.TEST))
 
 
-class InSession(Reader):
+class InSession(Within):
     """Reads what the test has written and not committed."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
 
     def row(self, statement: TextClause, facts: Facts) -> tuple[Any, ...]:
         self.session.flush()
-        return tuple(self.session.connection().execute(statement, dict(facts)).one())
+        return super().row(statement, facts)
 
 
 @pytest.fixture
