@@ -21,6 +21,7 @@ const deskParts: RouteRecordRaw[] = [
   { path: 'closures', name: 'desk-closures', component: () => import('./components/desk/ClosuresDesk.vue') },
   { path: 'menu', name: 'desk-menu', component: () => import('./components/desk/MenuDesk.vue') },
   { path: 'guides', name: 'desk-guides', component: () => import('./components/desk/GuidesDesk.vue') },
+  { path: 'rules', name: 'desk-rules', component: () => import('./components/desk/PolicyDesk.vue') },
   { path: 'place', name: 'desk-place', component: () => import('./components/desk/PlaceDesk.vue') },
 ]
 
@@ -101,6 +102,18 @@ export const router = createRouter({
       props: true,
       meta: { login: true },
       children: deskParts,
+    },
+    {
+      path: '/rules',
+      name: 'rules',
+      component: () => import('./views/desk/RulesView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/branches',
+      name: 'branches',
+      component: () => import('./views/BranchesView.vue'),
+      meta: { login: true },
     },
     {
       path: '/inbox',

@@ -61,6 +61,13 @@ export type Registration = Schemas['RegistrationPublic']
 export type RegistrationDetail = Schemas['RegistrationDetail']
 export type RegistrationStatus = Schemas['RegistrationStatus']
 export type Use = Schemas['UsePublic']
+export type PolicyIn = Schemas['PolicyIn']
+export type PolicyPage = Schemas['PolicyPage']
+export type PolicyVersion = Schemas['PolicyVersion']
+export type PolicyState = Schemas['PolicyState']
+export type Standing = Schemas['StandingPublic']
+export type StrikeKind = Schemas['StrikeKind']
+export type Organisation = Schemas['OrganisationPublic']
 
 /** A session offered in a refusal; problem members are outside of the schema. */
 export type Alternative = Session & { site: { id: string; name: string } }

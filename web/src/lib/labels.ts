@@ -4,6 +4,7 @@ import type {
   Flag,
   GroupKind,
   OnHoliday,
+  PolicyState,
   Purpose,
   RegistrationStatus,
   Role,
@@ -11,6 +12,7 @@ import type {
   SiteKind,
   SiteStatus,
   Status,
+  StrikeKind,
   Unbookable,
   WaitlistStatus,
 } from '@/api/types'
@@ -158,4 +160,16 @@ export const ON_HOLIDAY: Record<OnHoliday, string> = {
   closed: '不开放',
   open: '照常开放',
   as_sunday: '按周日安排',
+}
+
+export const POLICY_STATES: Record<PolicyState, string> = {
+  in_force: '执行中',
+  planned: '待生效',
+  replaced: '已被新版本替代',
+  withdrawn: '已撤销',
+}
+
+export const STRIKE_KINDS: Record<StrikeKind, string> = {
+  late_cancel: '逾期取消',
+  no_show: '爽约',
 }

@@ -9,6 +9,7 @@ export const PARTS = {
   closures: '临时闭馆',
   menu: '菜单',
   guides: '讲解员',
+  rules: '规则',
   place: '位置',
 } as const
 export type Part = keyof typeof PARTS
