@@ -1,12 +1,13 @@
 """The engine, and the translation of constraint violations."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import sqlalchemy
-from psycopg import Error as PsycopgError
-from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError, IntegrityError
 
 from app.errors import DomainError
 
@@ -24,15 +25,32 @@ def create_engine(url: str, *, pool_size: int = 20) -> Engine:
     """
     options = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=20s"
     options += f" -c role={SERVICE}"
-    return sqlalchemy.create_engine(
+    engine = sqlalchemy.create_engine(
         sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         hide_parameters=True,  # or a fault would be logged with what people entered
         connect_args={"options": options},
     )
+    event.listen(engine, "checkout", _refuse_the_lost)
+    return engine
+
+
+def _refuse_the_lost(connection: psycopg.Connection, *_: object) -> None:
+    """Have the pool replace a connection that ended while it rested, before anybody gets it.
+
+    To one that rests the server has nothing to say but farewell; so whether there is something to
+    read tells as much as a question, which would be one more journey for every request.
+
+    Raises:
+        DisconnectionError: it has ended; the pool opens another one.
+    """
+    said = select.poll()
+    if not connection.closed:
+        said.register(connection, select.POLLIN)
+    if connection.closed or said.poll(0):
+        raise DisconnectionError
 
 
 @contextmanager
@@ -50,6 +68,6 @@ def violating(constraint: str, error: DomainError) -> Iterator[None]:
     try:
         yield
     except IntegrityError as exc:
-        if isinstance(exc.orig, PsycopgError) and exc.orig.diag.constraint_name == constraint:
+        if isinstance(exc.orig, psycopg.Error) and exc.orig.diag.constraint_name == constraint:
             raise error from exc
         raise

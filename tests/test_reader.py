@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
+from sqlmodel import Session
 
 from app.db import SERVICE, create_engine
 from app.reader import Reader
@@ -75,3 +76,17 @@ def test_a_connection_lost_meanwhile_is_not_noticed(engine: Engine, server: URL)
     with psycopg.connect(plain(server)) as owner:
         owner.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
     assert Reader(engine).row(text("SELECT pg_backend_pid()"), {})[0] != pid
+
+
+def test_nor_is_one_of_a_session(engine: Engine, server: URL) -> None:
+    with Session(engine) as session:
+        pid = session.connection().scalar(text("SELECT pg_backend_pid()"))
+    with psycopg.connect(plain(server)) as owner:
+        owner.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    with Session(engine) as session:
+        assert session.connection().scalar(text("SELECT pg_backend_pid()")) != pid
+
+
+def test_one_that_rests_is_kept(engine: Engine) -> None:
+    who = text("SELECT pg_backend_pid()")
+    assert len({Reader(engine).row(who, {})[0] for _ in range(5)}) == 1
