@@ -1,7 +1,7 @@
 """Branches that stand in line for a session."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -12,15 +12,27 @@ from app.models import (
     Notification,
     Organisation,
     Role,
+    Suspension,
     VenueSession,
     WaitlistEntry,
     WaitlistStatus,
 )
-from app.services import orders, waitlist
+from app.services import changes, orders, queues, verify, waitlist
 from tests.conftest import NOW
-from tests.makers import World, actor, make_account, make_organisation, wanted
+from tests.makers import (
+    HOUR,
+    IN_A_WEEK,
+    World,
+    actor,
+    make_account,
+    make_organisation,
+    make_session,
+    move,
+    wanted,
+)
 
 W = WaitlistStatus
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -94,3 +106,56 @@ def messages(session: Session, whom: UUID) -> list[str]:
         Notification.account_id == whom, col(Notification.waitlist_entry_id).is_not(None)
     )
     return list(session.exec(wanted.order_by(col(Notification.due_at), col(Notification.id))))
+
+
+def nothing_wrong(session: Session, now: datetime = NOW) -> None:
+    """Pass if `verify` finds nothing but what no job has done here yet."""
+    found = verify.violations(session, now=now)
+    assert [line for line in found if "message" not in line and "card" not in line] == []
+
+
+def suspend(session: Session, party: Party) -> Suspension:
+    """Let a branch make no new booking for a while."""
+    suspension = Suspension(
+        organisation_id=party.branch.id, starts_at=NOW - HOUR, ends_at=NOW + 90 * DAY
+    )
+    session.add(suspension)
+    session.flush()
+    return suspension
+
+
+def cancelled(session: Session, world: World, booking: Booking) -> None:
+    """Have the branch cancel."""
+    move(session, world.organiser, booking, "cancel")
+
+
+def moved_away(session: Session, world: World, booking: Booking) -> None:
+    """Have the branch move its booking to a session of its own."""
+    later = make_session(session, world.venue, starts_at=IN_A_WEEK + 3 * HOUR)
+    changes.change(
+        session,
+        actor=actor(session, world.organiser),
+        booking_id=booking.id,
+        version=booking.version,
+        wanted=changes.Wanted(session_ids=[later.id]),
+        now=NOW,
+    )
+
+
+def offered(session: Session, world: World, booking: Booking, *parties: Party) -> None:
+    """Have them stand in line, and the first one be offered what the booking held."""
+    for party in parties:
+        join(session, world, party)
+    cancelled(session, world, booking)
+
+
+def entry_of(session: Session, party: Party) -> WaitlistEntry:
+    """Return what a branch has in a line."""
+    wanted = select(WaitlistEntry).where(WaitlistEntry.organisation_id == party.branch.id)
+    return session.exec(wanted).one()
+
+
+def tend(session: Session, now: datetime) -> int:
+    """What the scheduler does."""
+    ids = queues.untended(session, now=now)
+    return sum(queues.tend(session, session_ids=[id_], now=now) for id_ in ids)
