@@ -37,7 +37,14 @@ def with_all(_: Engine) -> AbstractContextManager[None]:
 
 @contextmanager
 def without_lock(engine: Engine) -> Iterator[None]:
-    """Without the lock of the branch's row."""
+    """Order and lift without the lock of the branch's row."""
+    with replaced_sql(engine, " FOR NO KEY UPDATE OF organisation"):
+        yield
+
+
+@contextmanager
+def without_strikes_lock(engine: Engine) -> Iterator[None]:
+    """Count strikes without it."""
     mine = "organisation.id = %(id_1)s::UUID"
     with replaced_sql(engine, f"{mine} FOR NO KEY UPDATE", mine):
         yield
@@ -165,14 +172,14 @@ def test_two_late_cancellations_at_once_suspend_once(own_engine: Engine, limit: 
 
 def test_without_the_lock_the_second_strike_is_overlooked(own_engine: Engine) -> None:
     first, second = cancellations(own_engine, strikes_limit=2)
-    with without_lock(own_engine):
+    with without_strikes_lock(own_engine):
         side_by_side_but_for_the_log(own_engine, first, second)
     assert suspended(own_engine) == 0
 
 
 def test_without_the_lock_there_is_still_one_suspension(own_engine: Engine) -> None:
     first, second = cancellations(own_engine, strikes_limit=1)
-    with without_lock(own_engine):
+    with without_strikes_lock(own_engine):
         kept = one_behind_the_other(own_engine, first, second)
     assert kept == "suspension_one_at_a_time"
     assert suspended(own_engine) == 1
@@ -181,7 +188,7 @@ def test_without_the_lock_there_is_still_one_suspension(own_engine: Engine) -> N
 def test_without_lock_and_exclusion_there_are_two(own_engine: Engine) -> None:
     first, second = cancellations(own_engine, strikes_limit=1)
     drop(own_engine, "ALTER TABLE suspension DROP CONSTRAINT suspension_one_at_a_time")
-    with without_lock(own_engine):
+    with without_strikes_lock(own_engine):
         side_by_side_but_for_the_log(own_engine, first, second)
     assert suspended(own_engine) == 2
 
