@@ -1,6 +1,6 @@
 """Wiring only."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from app import logs
@@ -68,6 +68,7 @@ from app.services import rates
 from app.settings import Env, Settings, load
 from app.storage import storage_of
 
+API = "/api/v1"
 # Routes are tried one after another: what everybody asks for all the time comes first.
 ROUTERS = (
     district_map,
@@ -151,12 +152,11 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
     edges.install(app, settings, rates.storage_of(settings.rate_store, engine))
     problems.install(app)
     once.install(app)
-    api = APIRouter(prefix="/api/v1")
+    # Not gathered in one router first: each router on the way tries all that is in it once more.
     for module in ROUTERS:
-        api.include_router(module.router)
+        app.include_router(module.router, prefix=API)
     if settings.env is not Env.PRODUCTION:
-        api.include_router(endpoint.router, include_in_schema=False)
-    app.include_router(api)
+        app.include_router(endpoint.router, prefix=API, include_in_schema=False)
     app.include_router(problems.router)
     app.include_router(health.router)
     app.include_router(contract.router)

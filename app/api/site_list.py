@@ -116,12 +116,12 @@ def _box_in_wgs84(box: Box, crs: Crs) -> Box:
     "",
     operation_id="listSites",
     summary="Published sites, searched and filtered",
+    response_model=SitePage,
     responses=problems(CursorUnreadable),
 )
 def list_sites(
     session: SessionDep,
     now: NowDep,
-    response: Response,
     wish: Annotated[search.Wish, Depends(get_wish)],
     sort: Annotated[
         SiteSort,
@@ -133,7 +133,7 @@ def list_sites(
     crs: Crs = Crs.WGS84,
     limit: LimitDep = 50,
     cursor: CursorDep = None,
-) -> SitePage:
+) -> Response:
     """List sites that are all that is wanted of them.
 
     Raises:
@@ -155,14 +155,19 @@ def list_sites(
     )
     shown = found[:limit]
     sites = cards.of(session, ids=[one.id for one in shown], now=now)
-    response.headers["Cache-Control"] = "public, max-age=15"
-    return SitePage(
+    page = SitePage(
         items=[
             SiteListed.model_validate(listed(sites[one.id], crs))
             for one in shown
             if one.id in sites
         ],
         next_cursor=_cursor(sort, shown[-1]) if len(found) > limit else None,
+    )
+    # Written here, or FastAPI would check it once more.
+    return Response(
+        page.model_dump_json(),
+        media_type="application/json",
+        headers={"Cache-Control": "public, max-age=15"},
     )
 
 
