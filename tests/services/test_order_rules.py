@@ -21,8 +21,9 @@ from app.models import (
     Suspension,
     VenueSession,
 )
-from app.services import order_rules, orders
-from app.services.order_rules import Refused, Wanted
+from app.services import orders, refusals
+from app.services.order_rules import Wanted
+from app.services.refusals import Refused
 from tests.conftest import NOW
 from tests.makers import (
     HOUR,
@@ -170,20 +171,20 @@ def _unguided(session: Session, world: World) -> tuple[World, Wanted, Facts]:
 
 
 SPOILS: dict[Spoil, type[Refused]] = {
-    _site_shut: order_rules.SiteNotOpen,
-    _gap: order_rules.SessionsNotConsecutive,
-    _closed: order_rules.SessionClosed,
-    _soon: order_rules.LeadTimeTooShort,
-    _soon_for_many: order_rules.LeadTimeTooShort,
-    _soon_for_guests: order_rules.LeadTimeTooShort,
-    _far: order_rules.BeyondHorizon,
-    _two_open: order_rules.TooManyOpenBookings,
-    _foreign_menu: order_rules.ProgrammeNotOffered,
-    _crowd: order_rules.PartyTooLarge,
-    _full: order_rules.SessionFull,
-    _unguided: order_rules.GuideNotFree,
+    _site_shut: refusals.SiteNotOpen,
+    _gap: refusals.SessionsNotConsecutive,
+    _closed: refusals.SessionClosed,
+    _soon: refusals.LeadTimeTooShort,
+    _soon_for_many: refusals.LeadTimeTooShort,
+    _soon_for_guests: refusals.LeadTimeTooShort,
+    _far: refusals.BeyondHorizon,
+    _two_open: refusals.TooManyOpenBookings,
+    _foreign_menu: refusals.ProgrammeNotOffered,
+    _crowd: refusals.PartyTooLarge,
+    _full: refusals.SessionFull,
+    _unguided: refusals.GuideNotFree,
 }
-HOPELESS = {order_rules.OrganisationInactive, order_rules.BranchSuspended}
+HOPELESS = {refusals.OrganisationInactive, refusals.BranchSuspended}
 
 
 def _rules(session: Session) -> Policy:
@@ -191,7 +192,7 @@ def _rules(session: Session) -> Policy:
 
 
 def test_every_refusal_is_tried() -> None:
-    assert set(SPOILS.values()) | HOPELESS == set(order_rules.REFUSALS)
+    assert set(SPOILS.values()) | HOPELESS == set(refusals.REFUSALS)
 
 
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.__name__.strip("_"))

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session
 
 from app.models import Account, BookingStatus, OrganisationKind, Role
-from app.services import order_rules, organisations, policy_editing, policy_history
+from app.services import organisations, policy_editing, policy_history, refusals
 from app.services.access import NotInScope
 from app.services.policy_history import History, PolicyState
 from tests.conftest import NOW
@@ -114,7 +114,7 @@ def test_what_is_booked_keeps_the_rules_it_met(session: Session, world: World) -
     order = make_session(session, hall, starts_at=IN_A_WEEK + 3 * DAY)
     assert make_booking(session, world, order, now=late - 2 * DAY).policy_id != before[0]
     beyond = make_session(session, hall, starts_at=IN_A_WEEK + 20 * DAY)
-    with pytest.raises(order_rules.BeyondHorizon) as refused:
+    with pytest.raises(refusals.BeyondHorizon) as refused:
         make_booking(session, world, beyond)
     assert refused.value.facts["limit"] == 7
 
