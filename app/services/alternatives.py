@@ -67,6 +67,7 @@ def nearest(
     rules: policies.Policies,
     calendar: Calendar,
     besides: Sequence[UUID] = (),
+    elsewhere: bool = True,
     now: datetime,
 ) -> list[Alternative]:
     """Return up to `MOST` sessions that would be accepted now: nearest in time, then in distance.
@@ -84,6 +85,7 @@ def nearest(
         rules: the district's policies in force.
         calendar: working days.
         besides: sites where they may not order another.
+        elsewhere: whether another site will do.
         now: the present instant, aware.
     """
     outside = is_outside(branch, site)
@@ -96,7 +98,11 @@ def nearest(
     spans = [open_days(policy) for policy in rules.all()]
     since, until = min(span[0] for span in spans), max(span[1] for span in spans)
     places = _places(session, site, menu, people)
-    guided = {id_: guided for id_, guided in places.items() if id_ not in besides}
+    guided = {
+        id_: guided
+        for id_, guided in places.items()
+        if id_ not in besides and (elsewhere or id_ == site.id)
+    }
     offers = []
     for slot, venue_name, name in _with_room(
         session, to=to, site=site, people=people, guided=guided, since=since, until=until

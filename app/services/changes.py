@@ -131,7 +131,9 @@ def _asked(session: Session, booking: Booking, wanted: Wanted, now: datetime) ->
 
 
 def _exchange(session: Session, booking: Booking, asked: Asked, actor: Actor) -> None:
-    refusal = OtherSite() if asked.site.id != booking.site_id else order_rules.judge(asked)
+    if asked.site.id != booking.site_id:
+        raise OtherSite(rule=OtherSite.slug(), alternatives=[])
+    refusal = order_rules.judge(asked)
     given = holds.Places(bookings.session_ids(session, booking), booking.people_expected)
     new = holds.Places(asked.session_ids, asked.people)
 

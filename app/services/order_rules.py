@@ -77,7 +77,7 @@ class Asked:
         menu: those of the items that the site offers.
         rules: the policies of the district in force.
         days: working days.
-        standing: the branch's; None where what it has already is only changed.
+        standing: the branch's; None where what it has already is only changed, at its site.
         since: the instant that lead times count from, aware.
         now: the present instant, aware.
     """
@@ -282,5 +282,6 @@ def _offers(session: Session, asked: Asked) -> list[alternatives.Alternative]:
         rules=asked.rules,
         calendar=asked.days,
         besides=used_up,
+        elsewhere=asked.standing is not None,
         now=asked.now,
     )

@@ -83,6 +83,6 @@ def put_forward(session: Session, booking: Booking, asked: Asked, *, kind: Kind)
     if asked.policy.approval_mode != ApprovalMode.AUTO:
         steps.tell(session, booking, kind, asked.now, site=True)
         return
-    steps.reserve(session, booking)
     steps.step(session, booking, BookingStatus.APPROVED, now=asked.now)
     steps.tell(session, booking, "booking-approved", asked.now, branch=True, site=True)
+    steps.reserve(session, booking)  # last: nobody else gets at the fund until the commit

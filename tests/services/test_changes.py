@@ -238,6 +238,27 @@ def test_a_refused_change_leaves_everything_as_it_was(
     assert sound(session)
 
 
+def test_what_is_offered_instead_is_at_the_same_site(session: Session, world: World) -> None:
+    elsewhere = make_site(session, world.town)
+    make_programme(session, elsewhere)
+    near = make_session(session, make_venue(session, elsewhere), starts_at=IN_A_WEEK + HOUR)
+    booking, what = make_booking(session, world), _full(session, world)
+    free = later(session, world, 8)
+    with pytest.raises(refusals.SessionFull) as refused, session.begin_nested():
+        change(session, world, booking, what)
+    offered = refused.value.facts["alternatives"]
+    assert [one.id for one in offered] == [free.id]  # type: ignore[attr-defined]
+    other = rival(session, world)
+    with pytest.raises(refusals.SessionFull) as refused:
+        orders.order(
+            session,
+            actor=actor(session, other.organiser),
+            wanted=wanted(other, branch=other.branch),
+            now=NOW,
+        )
+    assert near.id in [one.id for one in refused.value.facts["alternatives"]]  # type: ignore[attr-defined]
+
+
 def test_what_is_open_or_against_the_branch_does_not_matter(session: Session, world: World) -> None:
     make_policy(session, world.district, site=world.site, open_bookings_limit=1)
     booking = make_booking(session, world)
