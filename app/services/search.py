@@ -6,7 +6,7 @@ order. Of words that many sites have a tier is read in the order of the sites' l
 the page needs. Only where nothing is found it is guessed what may have been meant.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -180,11 +180,24 @@ def _surely(session: Session, query: _Query, typed: Typed, now: datetime) -> lis
     facts = typed.facts | query.facts | {"limit": query.limit}
     if query.after:
         facts |= {"after": query.after.id, "lot": lot(query.after.id), "tier": query.after.tier}
-    if common:
-        session.connection().execute(_PLAN_FOR_THE_WORDS)
-        statement = _walked(query, typed, common)
-    else:
-        statement = _looked_up(query, typed)
+    if not common:
+        return _rows(session, _looked_up(query, typed), facts)
+    # Half of the tiers fill most pages, and planning takes longer than walking.
+    session.connection().execute(_PLAN_FOR_THE_WORDS)
+    found: list[Found] = []
+    for tiers in (_AS_SPELT, _AS_HEARD):
+        parts = _walked(query, typed, common, tiers)
+        if parts and len(found) < query.limit:
+            facts["limit"] = query.limit - len(found)
+            found += _rows(session, f"SELECT * FROM ({parts}) f LIMIT :limit", facts)  # noqa: S608
+    return found
+
+
+_AS_SPELT = [tier for tier in SURE if tier <= Tier.NAMED]
+_AS_HEARD = [tier for tier in SURE if tier > Tier.NAMED]
+
+
+def _rows(session: Session, statement: str, facts: dict[str, Any]) -> list[Found]:
     return [Found(*row) for row in session.connection().execute(text(statement), facts)]
 
 
@@ -206,10 +219,10 @@ def _looked_up(query: _Query, typed: Typed) -> str:
     """  # noqa: S608  # constants
 
 
-def _walked(query: _Query, typed: Typed, common: Set[Tier]) -> str:
+def _walked(query: _Query, typed: Typed, common: Set[Tier], tiers: Sequence[Tier]) -> str:
     """Return SQL for the sites of words that many have: of each tier no more than needed."""
     parts = []
-    for tier in SURE:
+    for tier in tiers:
         if query.after and tier < query.after.tier:
             continue
         begun = query.after and tier == query.after.tier
@@ -221,7 +234,7 @@ def _walked(query: _Query, typed: Typed, common: Set[Tier]) -> str:
             WHERE {way} AND NOT ({surer or "FALSE"}) AND {query.where} {beyond}
             ORDER BY w.lot, w.site_id LIMIT :limit
         )""")  # noqa: S608  # constants
-    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) f LIMIT :limit"  # noqa: S608  # constants
+    return " UNION ALL ".join(parts)
 
 
 def _guesses(session: Session, query: _Query, typed: Typed) -> list[Found]:
@@ -233,8 +246,7 @@ def _guesses(session: Session, query: _Query, typed: Typed) -> list[Found]:
         beyond = "WHERE closeness < :closeness OR (closeness = :closeness AND site_id > :after)"
     if typed.alike:
         session.connection().execute(_ALIKE, {"alike": str(typed.alike)})
-    statement = text(_guessed(query, typed, beyond))
-    return [Found(*row) for row in session.connection().execute(statement, facts)]
+    return _rows(session, _guessed(query, typed, beyond), facts)
 
 
 _ALIKE = text("SELECT set_config('pg_trgm.word_similarity_threshold', :alike, TRUE)")
