@@ -1,11 +1,14 @@
 """The databases that are measured: built by the migrations, filled once, kept between runs."""
 
+import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -19,8 +22,17 @@ from setup.steps import digest
 
 SEED = 370302
 _AHEAD = timedelta(days=30)
-_BUILDERS = ("migrations/versions/*.py", "bench/*.csv", "bench/country.py", "bench/names.py")
-_DEMO = ("migrations/versions/*.py", "app/demo/*.py", "app/data/*")
+_BUILDERS = ("bench/*.csv", "bench/country.py", "bench/names.py")
+_DEMO = ("app/demo/*.py", "app/data/*")
+_DERIVED = (
+    "app/words.py",
+    "app/models/site_words.py",
+    "app/services/site_words.py",
+    "app/services/site_cards.py",
+    "app/services/cards.py",
+    "app/services/sessions.py",
+)
+"""What makes the tables that the service keeps beside the rows."""
 
 
 @dataclass(frozen=True)
@@ -63,39 +75,70 @@ def ready(size: Size, *, now: datetime) -> Iterator[str]:
 def filled(server: str, size: Size, *, now: datetime) -> str:
     """Fill the database of this size, unless it is as it should be; return its plain URL."""
     url = postgres.createdb(server, f"bench_{size.name}").replace("+psycopg", "", 1)
-    stamp, rows, derived = (
-        _stamp(url),
-        _key_of_rows(size),
-        digest(CHECKOUT.glob("app/services/*.py")),
-    )
-    if not stamp.startswith(rows) or not _lies_ahead(url, now):
+    built, fresh = _stamp(url), _Stamp.of(size)
+    if not fresh.has_the_rows_of(built) or not _lies_ahead(url, now):
         started = time.monotonic()
         _begin_anew(server, url)
         _fill(url, size, now)
         say(f"the {size.name} took {time.monotonic() - started:.0f} s")
-    load.derive(url, anew=stamp != f"{rows} {derived}", now=now)
+    upgrade(url)
+    load.derive(url, anew=built is None or built.derived != fresh.derived, now=now)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
         name = sql.Identifier(connection.info.dbname)
-        text = sql.Literal(f"{rows} {derived}")
+        text = sql.Literal(json.dumps(fresh))
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, text))
     return url
 
 
-def _key_of_rows(size: Size) -> str:
-    patterns = _BUILDERS if size.sites else _DEMO
-    files = [path for pattern in patterns for path in CHECKOUT.glob(pattern)]
-    return digest([*files, CHECKOUT / "bench/load.py"], str(size))
+class _Stamp(NamedTuple):
+    """What a database was made by, as digests of files.
+
+    Attributes:
+        rows: what invents its rows.
+        derived: what makes the tables beside them.
+        migrations: by name. A new one is run on what is there; one that was changed is not, for it
+            was run as it was.
+    """
+
+    rows: str
+    derived: str
+    migrations: dict[str, str]
+
+    @classmethod
+    def of(cls, size: Size) -> "_Stamp":
+        """Return what a database would be made by now."""
+        builders = [*_files(_BUILDERS if size.sites else _DEMO), CHECKOUT / "bench/load.py"]
+        return cls(
+            digest(builders, str(size)),
+            digest(_files(_DERIVED)),
+            {path.stem: digest([path]) for path in _files(["migrations/versions/*.py"])},
+        )
+
+    def has_the_rows_of(self, built: "_Stamp | None") -> bool:
+        """Tell whether what was made so is as if it were made now, but for new migrations."""
+        return (
+            built is not None
+            and built.rows == self.rows
+            and built.migrations.items() <= self.migrations.items()
+        )
 
 
-def _stamp(url: str) -> str:
-    """Return what the database was filled from; nothing where it never was, or not to the end."""
+def _files(patterns: Iterable[str]) -> list[Path]:
+    return sorted(path for pattern in patterns for path in CHECKOUT.glob(pattern))
+
+
+def _stamp(url: str) -> _Stamp | None:
+    """Return what the database was filled from; None where it never was, or not to the end."""
     with psycopg.connect(url) as connection:
         found = connection.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
             " WHERE datname = current_database()"
         ).fetchone()
-    return str(found and found[0])
+    try:
+        return _Stamp(*json.loads(found[0])) if found and found[0] else None
+    except (ValueError, TypeError):  # of another time, when it was written otherwise
+        return None
 
 
 def _lies_ahead(url: str, now: datetime) -> bool:
