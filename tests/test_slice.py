@@ -95,7 +95,7 @@ def test_a_visit_from_the_map_to_the_payment(
         "contact_phone": "13800000000",
     }
     booking = organiser.post("/bookings", wish, 201)
-    assert (booking["status"], booking["moves"]) == ("pending", ["cancel"])
+    assert (booking["status"], booking["moves"]) == ("pending", ["change", "cancel"])
     path = f"/bookings/{booking['id']}"
     manager.sign_in()
     (waiting,) = manager.get("/bookings", scope="site", status="pending")["items"]

@@ -34,7 +34,7 @@ class BookingChange(BaseModel):
 
 
 @router.patch(
-    "/{booking_id}",
+    "/{booking_id:uuid}",
     operation_id="changeBooking",
     summary="Change sessions, people or menu; or purpose, contact and note",
     responses=problems(

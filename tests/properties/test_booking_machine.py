@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from types import ModuleType
 from uuid import UUID
 
 import pytest
@@ -295,15 +294,38 @@ def test_the_database_agrees_with_a_plain_model(shared_engine: Engine) -> None:
     run_state_machine_as_test(Booking, settings=PACE)
 
 
-@pytest.mark.parametrize(
-    ("module", "name"), [(holds, "give_back"), (standings, "strike")], ids=["give back", "strike"]
-)
-def test_the_model_notices_what_is_never_done(
-    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+def test_the_model_notices_places_that_are_never_given_back(
+    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, name, lambda *_, **__: None)
+    monkeypatch.setattr(holds, "give_back", lambda *_, **__: None)
     Booking.engine = shared_engine
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
-            Booking, settings=settings(PACE, phases=[Phase.generate], max_examples=40)
+            Booking, settings=settings(PACE, phases=[Phase.generate], max_examples=20)
         )
+
+
+def stayed_away(engine: Engine) -> None:
+    """Order after nobody came to the first visit, which is one strike too many."""
+    Booking.engine = engine
+    walk = Booking()
+    try:
+        walk.open_district(mode=ApprovalMode.AUTO)
+        walk.order(slot=0, people=5)
+        for _ in range(4):
+            walk.wait(hours=47)
+        walk.order(slot=1, people=5)
+    finally:
+        walk.teardown()
+
+
+def test_the_model_knows_strikes(shared_engine: Engine) -> None:
+    stayed_away(shared_engine)
+
+
+def test_the_model_notices_a_strike_that_is_never_counted(
+    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "strike", lambda *_, **__: None)
+    with pytest.raises(AssertionError, match="branch-suspended"):
+        stayed_away(shared_engine)

@@ -247,8 +247,14 @@ def supplied(session: Session, world: World, booking: Booking) -> dict[str, str]
     """What `steps.tell` fills templates with."""
     steps.tell(session, booking, "booking-completed", NOW, branch=True)
     (message,) = owed_to(session, world.organiser)
-    # As `hits.tell` and `queues.tend` add.
-    return message.facts | {"alternatives": "2026-12-03 09:00", "confirm_by": "2026-12-01 09:00"}
+    # As `hits.tell`, `queues.tend` and `standings.strike` add.
+    return message.facts | {
+        "alternatives": "2026-12-03 09:00",
+        "confirm_by": "2026-12-01 09:00",
+        "points": "3",
+        "months": "12",
+        "until": "2027-02-23 09:00",
+    }
 
 
 def test_every_kind_has_its_templates_and_no_other() -> None:
