@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from app.errors import Malformed
 from app.models import Category, Crs, Organisation, ProgrammeKind, Role
 from app.reader import Reader
-from app.services import cards, coordinates, openings
+from app.services import cards, openings
 from app.services.access import Actor
 from app.services.coordinates import Place
 from app.services.openings import Asked
@@ -143,21 +143,12 @@ def find(reader: Reader, *, wish: Wish, crs: Crs, limit: int, now: datetime) -> 
     if not timedelta(0) < wish.until - wish.since <= timedelta(days=MOST_DAYS):
         raise TimesUnreadable(most_days=MOST_DAYS)
     statement = _offers(minutes=wish.minutes is not None, kind=wish.programme_kind is not None)
-    digits = cards.DIGITS if crs is Crs.WGS84 else cards.ALL_DIGITS
-    [found] = reader.row(statement, facts_of(wish, now) | {"limit": limit, "digits": digits})
-    return found if crs is Crs.WGS84 else _in(crs, found)
-
-
-def _in(crs: Crs, found: bytes) -> bytes:
-    """Return offers with their sites' points in another CRS than WGS-84."""
-    offers = json.loads(found)
-    for offer in offers:
-        point = offer["site"]["point"]
-        lon, lat = coordinates.from_wgs84(point["lon"], point["lat"], crs)
-        offer["site"]["point"] = {
-            "lon": round(lon, cards.DIGITS), "lat": round(lat, cards.DIGITS), "crs": crs
-        }  # fmt: skip
-    return json.dumps(offers, ensure_ascii=False, separators=(",", ":")).encode()
+    facts = facts_of(wish, now) | {"limit": limit, "digits": cards.digits(crs)}
+    [found] = reader.row(statement, facts)
+    if crs is Crs.WGS84:
+        return bytes(found)
+    offers = [one | {"site": cards.moved(one["site"], crs)} for one in json.loads(found)]
+    return json.dumps(offers, ensure_ascii=False).encode()
 
 
 def homes(session: Session, *, actor: Actor | None) -> list[UUID] | None:

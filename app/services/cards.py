@@ -1,5 +1,6 @@
 """What everybody may see of a published site at a glance."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlmodel import Session
 
-from app.models import MOST_LEAD_DAYS, Category
-from app.services import calendar
+from app.models import MOST_LEAD_DAYS, Category, Crs
+from app.services import calendar, coordinates
 from app.services.coordinates import Place
 
 FIRST = UUID(int=0)
@@ -105,6 +106,10 @@ def _rows(where: str) -> str:
 
 _ONE = text(_rows("s.id = :id"))
 _SOME = text(_rows("s.id = ANY(CAST(:ids AS uuid[]))"))
+_WRITTEN = text(
+    f"SELECT c.id, CAST({TOLD} AS text) AS told"  # noqa: S608  # constants
+    f" FROM ({published('s.id = ANY(CAST(:ids AS uuid[]))')}) c"
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,29 @@ def of(session: Session, *, ids: Sequence[UUID], now: datetime) -> dict[UUID, Ca
     """Return the cards of those of these sites that are published, by their ids."""
     rows = session.connection().execute(_SOME, {"ids": list(ids), "now": now}).mappings()
     return {row["id"]: _card(row) for row in rows}
+
+
+def written(session: Session, *, ids: Sequence[UUID], crs: Crs, now: datetime) -> dict[UUID, str]:
+    """Return what lists say of those of these sites that are published, as JSON, by their ids."""
+    facts = {"ids": list(ids), "now": now, "digits": digits(crs)}
+    told = {row.id: row.told for row in session.connection().execute(_WRITTEN, facts)}
+    if crs is Crs.WGS84:
+        return told
+    return {
+        id_: json.dumps(moved(json.loads(one), crs), ensure_ascii=False)
+        for id_, one in told.items()
+    }
+
+
+def digits(crs: Crs) -> int:
+    """Return how exact the points of `TOLD` have to be, of which those in a CRS are made."""
+    return DIGITS if crs is Crs.WGS84 else ALL_DIGITS
+
+
+def moved(told: dict[str, Any], crs: Crs) -> dict[str, Any]:
+    """Return what lists say of a card, with its point in another CRS than WGS-84."""
+    lon, lat = coordinates.from_wgs84(told["point"]["lon"], told["point"]["lat"], crs)
+    return told | {"point": {"lon": round(lon, DIGITS), "lat": round(lat, DIGITS), "crs": crs}}
 
 
 def categories(category: Category | None) -> list[str]:

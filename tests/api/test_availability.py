@@ -8,8 +8,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from sqlmodel import Session, select
 
-from app.models import UnmetSearch
-from app.services import unmet_searches
+from app.api.availability import Availability
+from app.models import Crs, UnmetSearch
+from app.services import coordinates, unmet_searches
+from app.services.coordinates import Place
 from tests.conftest import NOW
 from tests.makers import World, make_session, make_site, make_venue, make_world, signed_in
 from tests.services.grounds import hours
@@ -46,6 +48,23 @@ def test_a_site_with_room(client: TestClient, world: World) -> None:
     assert slot["bookable"] is True
     assert world.site.contact_phone not in reply.text
     assert reply.json()["near_misses"] == []
+
+
+@pytest.mark.parametrize("crs", Crs)
+def test_a_site_is_told_of_as_everywhere(
+    client: TestClient, session: Session, world: World, crs: Crs
+) -> None:
+    world.site.location = coordinates.point(Place(117.9712345678, 36.6412345678))
+    session.flush()
+    lon, lat = coordinates.from_wgs84(117.97, 36.64, crs)
+    reply = asked(client, crs=crs, near=f"{lon},{lat}", limit=1)
+    [offer] = reply["items"]
+    Availability.model_validate(reply)
+    [listed] = client.get("/api/v1/sites", params={"crs": crs}).json()["items"]
+    assert offer["site"] == listed
+    full = client.get(f"/api/v1/sites/{world.site.id}", params={"crs": crs}).json()
+    assert {name: full[name] for name in listed} == listed
+    assert listed["next_free_at"]
 
 
 def test_what_it_costs_does_not_grow(client: TestClient, session: Session, world: World) -> None:
