@@ -302,7 +302,7 @@ def list_bookings(
 
 
 @router.get(
-    "/{booking_id}",
+    "/{booking_id:uuid}",
     operation_id="getBooking",
     summary="One booking",
     responses=problems(Unauthenticated, bookings.BookingNotFound),

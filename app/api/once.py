@@ -55,7 +55,8 @@ class Once:
 
 async def get_request_hash(request: Request) -> bytes:
     """Give what tells one request from another."""
-    named = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    seen = request.headers.get("if-match", "")
+    named = f"{request.method} {request.url.path}?{request.url.query}\n{seen}\n".encode()
     return hashlib.sha256(named + await request.body()).digest()
 
 

@@ -91,9 +91,9 @@ CREATE FUNCTION audit_district(item jsonb) RETURNS uuid LANGUAGE plpgsql STABLE 
 BEGIN
     RETURN coalesce(
         (item->>'district_id')::uuid,
-        (SELECT district_id FROM organisation WHERE id = (item->>'organisation_id')::uuid),
-        (SELECT district_id FROM site WHERE id = (item->>'site_id')::uuid),
         (SELECT district_id FROM booking WHERE id = (item->>'booking_id')::uuid),
+        (SELECT district_id FROM site WHERE id = (item->>'site_id')::uuid),
+        (SELECT district_id FROM organisation WHERE id = (item->>'organisation_id')::uuid),
         (SELECT s.district_id FROM venue v JOIN site s ON s.id = v.site_id
             WHERE v.id = (item->>'venue_id')::uuid),
         (SELECT o.district_id FROM fund f JOIN organisation o ON o.id = f.organisation_id
@@ -102,6 +102,9 @@ BEGIN
 END
 $$"""
 """The district of a row, by the first of its columns that leads to one.
+
+All that a booking brings about is told in one district, the site's: whoever wrote into two, and met
+somebody who did so the other way round, would wait for ever.
 
 Not in plain SQL, for that would be planned anew for every row.
 """

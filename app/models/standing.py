@@ -20,7 +20,10 @@ class StrikeKind(StrEnum):
 
 
 class Suspension(Row, table=True):
-    """That a branch makes no new booking in `[starts_at, ends_at)`, or until staff lifted it."""
+    """That a branch makes no new booking in `[starts_at, ends_at)`, or until staff lifted it.
+
+    `district_id` is that of the site whose booking led to it.
+    """
 
     __tablename__ = "suspension"
     __table_args__: Any = (
@@ -42,6 +45,7 @@ class Suspension(Row, table=True):
         ),
     )
 
+    district_id: UUID = Field(foreign_key="organisation.id")
     organisation_id: UUID = Field(foreign_key="organisation.id")
     starts_at: datetime = Field(sa_type=Instant)
     ends_at: datetime = Field(sa_type=Instant)

@@ -56,7 +56,8 @@ def change(
     """Change a booking of a branch.
 
     Other sessions, people or menu are judged by the rules in force now, as an order would be, but
-    for what the branch has open already. The new places are held before the old ones go; then the
+    for what the branch has open already; where the sessions stay, lead times count from when they
+    were ordered. The new places are held before the old ones go; then the
     site has to answer anew, unless the rules alone decide. Purpose, contact and note are just
     written down, with an event that tells of it.
 
@@ -127,6 +128,7 @@ def _asked(session: Session, booking: Booking, wanted: Wanted, now: datetime) ->
         branch=branch,
         standing=None,
         now=now,
+        since=booking.created_at if set(ids) == set(held) else None,
     )
 
 

@@ -180,6 +180,7 @@ def close(
                 name="cancel",
                 reason=closure.reason,
                 now=now,
+                as_site=True,
             )
     return Outcome(closure, hit)
 

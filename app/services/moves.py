@@ -66,6 +66,7 @@ def move(
     version: int | None = None,
     reason: str | None = None,
     people: int | None = None,
+    as_site: bool = False,
 ) -> Booking:
     """Make one of `MOVES` but a change on a booking, and all that follows from it.
 
@@ -78,6 +79,7 @@ def move(
         version: the booking's as the actor has seen it; None where they do not care.
         reason: why; a rejection, and a cancellation by the site, need one.
         people: how many came, where the move is about that.
+        as_site: in the name of the site, also where the actor is the branch's organiser.
 
     Raises:
         BookingNotFound: there is none, or it is not theirs to see.
@@ -91,7 +93,7 @@ def move(
     roles = begin(session, booking, actor=actor, name=name, version=version, now=now)
     asked = Asked(
         actor_id=actor.account_id,
-        by_branch=Role.ORGANISER in roles,
+        by_branch=Role.ORGANISER in roles and not as_site,
         reason=reason,
         people=people,
         now=now,
@@ -113,8 +115,8 @@ def approve_many(
     """
     ids = [booking_id for booking_id, _ in wanted]
     theirs = bookings.visible(actor).where(col(Booking.id).in_(ids)).order_by(col(Booking.id))
-    session.exec(theirs.with_for_update(key_share=True, of=Booking)).all()
-    overdue.settle(session, theirs=col(Booking.id).in_(ids), now=now)
+    seen = session.exec(theirs.with_for_update(key_share=True, of=Booking)).all()
+    overdue.settle(session, theirs=col(Booking.id).in_([one.id for one in seen]), now=now)
     return [_tried(session, actor, booking_id, version, now) for booking_id, version in wanted]
 
 

@@ -102,7 +102,7 @@ def hold(
     asked = {"organisation_id": branch.id, "now": now}
     _, is_owed = session.connection().execute(_HOLD, asked).one()
     if is_owed:
-        theirs = col(Booking.organisation_id) == branch.id
+        theirs = or_(col(Booking.organisation_id) == branch.id, overdue.waiting_at(session_ids))
         overdue.settle(session, theirs=theirs, besides=session_ids, now=now)
 
 

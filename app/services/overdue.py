@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_
 from sqlmodel import Session, col, select
 
-from app.models import Booking, BookingSession, BookingStatus
-from app.services import holds, queues, standings, steps
+from app.models import Booking, BookingSession, BookingStatus, VenueSession
+from app.services import guides, holds, queues, standings, steps
 from app.services.states import CLOSES_AFTER, NO_SHOW_AFTER
 
 Moment = datetime | BindParameter[datetime]
@@ -96,8 +96,8 @@ def settle(
     """Write the steps due on some bookings before others count on it; return how many moved.
 
     The branches that get a strike, and their sessions with those the caller is about to take places
-    in, are locked first, so that nobody waits for one with the fund in hand. What somebody else has
-    locked is left to them.
+    in, and the guides of these sites are locked first, so that nobody waits for one with the fund
+    in hand. What somebody else has locked is left to them.
 
     Args:
         session: open transaction that holds no session yet.
@@ -116,7 +116,10 @@ def settle(
     ids = select(BookingSession.session_id).where(
         col(BookingSession.booking_id).in_([booking.id for booking in found])
     )
-    holds.lock(session, session_ids=[*session.exec(ids), *besides])
+    touched = [*session.exec(ids), *besides]
+    holds.lock(session, session_ids=touched)
+    sites = select(VenueSession.site_id).where(col(VenueSession.id).in_(touched)).distinct()
+    guides.lock(session, site_ids=session.exec(sites).all())
     return sum(steps.catch_up(session, booking, now=now) for booking in found)
 
 

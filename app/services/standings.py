@@ -152,6 +152,7 @@ def _suspend(
 ) -> None:
     organisation_id = booking.organisation_id
     suspension = Suspension(
+        district_id=booking.district_id,
         organisation_id=organisation_id,
         starts_at=now,
         ends_at=now + timedelta(days=policy.suspension_days),

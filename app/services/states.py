@@ -46,10 +46,10 @@ def in_time(name: str, booking: Booking, roles: frozenset[Role], now: datetime) 
     """Tell whether the clock allows a move that state and role allow.
 
     A branch cannot cancel what has begun, or nobody would ever be a no-show; the site can. What may
-    be cancelled freely may be changed.
+    be cancelled freely, and has not begun, may be changed.
     """
     if name == "change":
-        return now < booking.free_cancel_until
+        return now < min(booking.free_cancel_until, booking.starts_at)
     if name == "cancel":
         return Role.SITE_MANAGER in roles or now < booking.starts_at
     if name == "arrive":

@@ -160,7 +160,14 @@ def _unguided(session: Session, world: World) -> Body:
 
 def _barred(session: Session, world: World) -> Body:
     until = NOW + 5 * DAY
-    session.add(Suspension(organisation_id=world.branch.id, starts_at=NOW - DAY, ends_at=until))
+    session.add(
+        Suspension(
+            district_id=world.district.id,
+            organisation_id=world.branch.id,
+            starts_at=NOW - DAY,
+            ends_at=until,
+        )
+    )
     return wish(world)
 
 

@@ -1,5 +1,6 @@
 """Changing, previewing and approving many bookings over HTTP."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from app.models import Booking
 from app.services import bookings
 from tests.api.replies import Body, done_once, keyed, pointers, refused, told
 from tests.api.test_bookings import PATH, wish
+from tests.conftest import NOW
 from tests.makers import (
     HOUR,
     IN_A_WEEK,
@@ -229,3 +231,26 @@ def test_none_is_named_twice_nor_too_many(client: TestClient, manager: dict[str,
     crowd = [{"id": str(uuid7())} for _ in range(101)]
     for items in ([one, one], [], crowd):
         assert pointers(client.post(path, json={"items": items}, headers=manager)) == {"/items"}
+
+
+def test_who_does_not_see_a_booking_does_not_even_settle_it(
+    client: TestClient, session: Session, world: World
+) -> None:
+    """Nobody came to a visit, and nobody has written it yet."""
+    past = NOW - timedelta(days=12)
+    slot = make_session(session, world.venue, starts_at=NOW - timedelta(days=1))
+    missed = make_booking(session, world, slot, now=past)
+    move(session, world.manager, missed, "approve", past)
+    body = many({"id": str(missed.id)})
+    for who, status in ((make_world(session).manager, "approved"), (world.manager, "no_show")):
+        told(client.post(f"{PATH}/approve", json=body, headers=signed_in(session, who)))
+        session.refresh(missed)
+        assert missed.status == status
+
+
+def test_what_was_seen_is_part_of_a_request(
+    client: TestClient, manager: dict[str, str], booking: Booking
+) -> None:
+    path, headers = f"{PATH}/{booking.id}/approve", keyed(manager)
+    told(client.post(path, headers=seen(headers, 1)))
+    refused(client.post(path, headers=seen(headers, 2)), 422, "idempotency-key-reused")

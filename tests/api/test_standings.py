@@ -44,7 +44,12 @@ def strike(session: Session, world: World, **facts: Any) -> str:
 def suspend(session: Session, world: World) -> Suspension:
     """A suspension that began yesterday."""
     begun = NOW - DAY
-    found = Suspension(organisation_id=world.branch.id, starts_at=begun, ends_at=begun + 90 * DAY)
+    found = Suspension(
+        district_id=world.district.id,
+        organisation_id=world.branch.id,
+        starts_at=begun,
+        ends_at=begun + 90 * DAY,
+    )
     session.add(found)
     session.flush()
     return found

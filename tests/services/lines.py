@@ -117,7 +117,10 @@ def nothing_wrong(session: Session, now: datetime = NOW) -> None:
 def suspend(session: Session, party: Party) -> Suspension:
     """Let a branch make no new booking for a while."""
     suspension = Suspension(
-        organisation_id=party.branch.id, starts_at=NOW - HOUR, ends_at=NOW + 90 * DAY
+        district_id=party.branch.district_id,
+        organisation_id=party.branch.id,
+        starts_at=NOW - HOUR,
+        ends_at=NOW + 90 * DAY,
     )
     session.add(suspension)
     session.flush()

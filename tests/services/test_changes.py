@@ -263,7 +263,14 @@ def test_what_is_open_or_against_the_branch_does_not_matter(session: Session, wo
     make_policy(session, world.district, site=world.site, open_bookings_limit=1)
     booking = make_booking(session, world)
     until = NOW + 90 * DAY
-    session.add(Suspension(organisation_id=world.branch.id, starts_at=NOW, ends_at=until))
+    session.add(
+        Suspension(
+            district_id=world.district.id,
+            organisation_id=world.branch.id,
+            starts_at=NOW,
+            ends_at=until,
+        )
+    )
     assert change(session, world, booking, changes.Wanted(people_expected=5)).version == 2
 
 
@@ -428,3 +435,26 @@ def test_a_programme_of_the_menu_that_is_gone_must_be_chosen_anew(
     session.get_one(Programme, world.programme.id).active = False
     with pytest.raises(refusals.ProgrammeNotOffered):
         change(session, world, booking, changes.Wanted(people_expected=5))
+
+
+def test_fewer_people_may_come_while_a_change_is_free(session: Session, world: World) -> None:
+    """Two working days ahead: too late for an order, not for one person less."""
+    booking = make_booking(session, world)
+    move(session, world.manager, booking, "approve")
+    soon = booking.free_cancel_until - HOUR
+    change(session, world, booking, changes.Wanted(people_expected=19), now=soon)
+    assert booking.people_expected == 19
+    other = later(session, world)
+    with pytest.raises(refusals.LeadTimeTooShort):
+        change(session, world, booking, changes.Wanted(session_ids=[other.id]), now=soon)
+
+
+def test_what_has_begun_cannot_be_changed(session: Session, world: World) -> None:
+    policy = make_policy(session, world.district, site=world.site)
+    policy.free_cancel_working_days = 0
+    booking = move(session, world.manager, make_booking(session, world), "approve")
+    assert booking.free_cancel_until > booking.starts_at
+    what = changes.Wanted(people_expected=19)
+    with pytest.raises(moves.BookingStateConflict):
+        change(session, world, booking, what, now=booking.starts_at)
+    assert change(session, world, booking, what, now=booking.starts_at - HOUR).version == 3

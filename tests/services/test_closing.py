@@ -12,6 +12,7 @@ from app.models import (
     Notification,
     Role,
     SiteStatus,
+    Strike,
     VenueSession,
 )
 from app.services import calendar, closures, hits, orders, refusals, sessions, verify
@@ -20,11 +21,13 @@ from app.services.access import NotInScope
 from app.services.sites import SiteClosed, SiteNotFound
 from tests.conftest import NOW
 from tests.makers import (
+    HOUR,
     IN_A_WEEK,
     World,
     actor,
     make_account,
     make_booking,
+    make_grant,
     make_organisation,
     make_programme,
     make_session,
@@ -264,3 +267,24 @@ def test_the_site_next_door_is_not_theirs(session: Session, world: World) -> Non
             wanted=shutting(world),
             now=NOW,
         )
+
+
+def test_a_site_that_cancels_strikes_nobody_though_its_manager_is_the_branch_s_too(
+    session: Session, world: World
+) -> None:
+    make_grant(session, world.manager, Role.ORGANISER, at=world.branch)
+    booking = make_booking(session, world)
+    move(session, world.manager, booking, "approve")
+    soon = booking.starts_at - HOUR
+    wanted = closures.Wanted(None, booking.starts_at, booking.ends_at, "漏水")
+    closures.close(
+        session,
+        actor=actor(session, world.manager),
+        site_id=world.site.id,
+        wanted=wanted,
+        notify=False,
+        cancel=True,
+        now=soon,
+    )
+    assert (booking.status, booking.late_cancelled) == ("cancelled", False)
+    assert session.exec(select(Strike)).all() == []

@@ -236,7 +236,11 @@ def test_a_suspended_branch_is_told_that_first_and_offered_nothing(
 ) -> None:
     who, what, _ = spoil(session, world)
     until = NOW + DAY
-    session.add(Suspension(organisation_id=who.branch.id, starts_at=NOW, ends_at=until))
+    session.add(
+        Suspension(
+            district_id=who.district.id, organisation_id=who.branch.id, starts_at=NOW, ends_at=until
+        )
+    )
     session.flush()
     refusal = refused(session, who, what)
     assert refusal.facts == {

@@ -258,7 +258,12 @@ def test_a_suspension_leaves_what_is_booked_alone(session: Session, world: World
     terms = [(b.free_cancel_until, b.respond_by, b.policy_id) for b in made]
     soon = NOW + DAY / 2
     session.add(
-        Suspension(organisation_id=world.branch.id, starts_at=soon, ends_at=soon + 90 * DAY)
+        Suspension(
+            district_id=world.district.id,
+            organisation_id=world.branch.id,
+            starts_at=soon,
+            ends_at=soon + 90 * DAY,
+        )
     )
     session.flush()
     with pytest.raises(refusals.BranchSuspended), session.begin_nested():

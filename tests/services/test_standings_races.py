@@ -203,7 +203,12 @@ def lifts(engine: Engine) -> tuple[Act, Act]:
     world, _ = settle(engine)
     with Session(engine) as setup, setup.begin():
         setup.add(
-            Suspension(organisation_id=world.branch.id, starts_at=NOW - DAY, ends_at=NOW + 89 * DAY)
+            Suspension(
+                district_id=world.district.id,
+                organisation_id=world.branch.id,
+                starts_at=NOW - DAY,
+                ends_at=NOW + 89 * DAY,
+            )
         )
 
     def lift(number: int) -> Act:

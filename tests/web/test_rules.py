@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from sqlmodel import Session, select
 
 from app import clock
-from app.models import Policy, Role, Suspension
+from app.models import Organisation, Policy, Role, Suspension
 from tests.live import Live
 from tests.web.conftest import DESK, PHONE, OpenPage, picture
 from tests.web.steps import account, go, log_in
@@ -66,8 +66,10 @@ def test_a_suspension_is_seen_by_the_branch_and_lifted_by_staff(
     assert who.organisation_id
     now = clock.now()
     with Session(live.engine) as session, session.begin():
+        branch = session.get_one(Organisation, who.organisation_id)
         session.add(
             Suspension(
+                district_id=branch.district_id,
                 organisation_id=who.organisation_id,
                 starts_at=now,
                 ends_at=now + timedelta(days=90),
