@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from app.models import DEPLOYMENT, Account, AuditChain, AuditEvent, Organisation, Role
 from app.models.audit import AUDITED
-from app.services import audit, verify
+from app.services import audit, orders, verify
 from app.services.access import NotInScope
 from tests.conftest import NOW, as_owner
 from tests.makers import (
@@ -18,8 +19,10 @@ from tests.makers import (
     make_account,
     make_booking,
     make_organisation,
+    make_policy,
     make_world,
     move,
+    wanted,
 )
 from tests.races import at_once
 
@@ -296,3 +299,23 @@ def test_without_the_lock_the_chain_breaks(planted: Engine) -> None:
         connection.exec_driver_sql(source.replace("FOR UPDATE", ""))
     with pytest.raises(IntegrityError, match="audit_event_pkey"):
         write_until_they_meet(planted)
+
+
+def test_what_a_guest_does_is_told_in_the_district_of_the_site_alone(session: Session) -> None:
+    """Two who wrote into both districts, each the other way round, would wait for ever."""
+    home, away = make_world(session), make_world(session)
+    policy = make_policy(session, away.district, site=away.site)
+    policy.strikes_limit = 1
+    events(session)
+    before = {event.number for event in events(session) if event.district_id == home.district.id}
+    guest = replace(away, organiser=home.organiser, branch=home.branch)
+    booking = orders.order(
+        session, actor=actor(session, guest.organiser), wanted=wanted(guest), now=NOW
+    )
+    move(session, away.manager, booking, "approve")
+    move(session, guest.organiser, booking, "cancel", booking.starts_at - timedelta(hours=1))
+    told = events(session)
+    assert {"booking", "strike", "suspension"} <= {
+        event.noun for event in told if event.district_id == away.district.id
+    }
+    assert {e.number for e in told if e.district_id == home.district.id} == before

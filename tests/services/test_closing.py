@@ -1,6 +1,5 @@
 """Closures in somebody's name: whom they hit, what those could have instead, and opening again."""
 
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -38,8 +37,6 @@ from tests.makers import (
     wanted,
 )
 from tests.services.grounds import DAY, EVERY_DAY, MORNING, hours, made
-
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
