@@ -30,6 +30,7 @@ def create_engine(url: str, *, pool_size: int = 20) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        pool_use_lifo=True,  # the one used last knows the statements, and has them in its caches
         hide_parameters=True,  # or a fault would be logged with what people entered
         connect_args={"options": options},
     )

@@ -23,7 +23,7 @@ from app.services.calendar import midnight
 from app.services.coordinates import Place
 from app.services.openings import Asked
 from app.services.site_map import Box
-from app.services.typed_words import SURE, Tier, Typed, found_by, read
+from app.services.typed_words import SURE, Tier, Typed, found_by, read, slips
 
 GUESSES, GUESSES_A_SLIP = 120, 40
 """Sites that may have been meant, of which the likeliest are shown."""
@@ -239,7 +239,7 @@ def _walked(query: _Query, typed: Typed, common: Set[Tier], tiers: Sequence[Tier
 
 def _guesses(session: Session, query: _Query, typed: Typed) -> list[Found]:
     """Return what may have been meant where nothing was surely, the likeliest first."""
-    facts = typed.facts | query.facts | {"limit": query.limit, "slips": typed.slips}
+    facts = typed.facts | query.facts | {"limit": query.limit, "slips": slips(typed)}
     beyond = ""
     if query.after:
         facts |= {"after": query.after.id, "closeness": query.after.closeness}

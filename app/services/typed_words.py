@@ -35,7 +35,6 @@ class Typed(NamedTuple):
         letters: all of it.
         facts: parameters of the statements.
         ways: for each tier that asks for grams how it is found; for `OTHERWISE` how each word is.
-        slips: expressions over grams for what may have been meant instead, a slip each.
         alike: how much a name has to sound like what may be misspelt pinyin, 0 to 1; None where
             not all of it is letters.
         has_all: SQL for whether every word is in one of a site's texts, or sounds like its name.
@@ -44,7 +43,6 @@ class Typed(NamedTuple):
     letters: str
     facts: dict[str, Any]
     ways: dict[Tier, list[list[words.Way]]]
-    slips: list[str]
     alike: float | None
     has_all: str
 
@@ -55,7 +53,7 @@ def read(given: str) -> Typed:
     parts = [part[: words.MOST_LETTERS] for part in parts if part][:MOST_WORDS]
     letters = "".join(parts)[: words.MOST_LETTERS]
     if not letters:
-        return Typed("", {}, {}, [], None, "")
+        return Typed("", {}, {}, None, "")
     heard = [words.sounding(part) if part.isascii() else [] for part in parts]
     ways = {
         Tier.NAMED: [words.spelt(letters)],
@@ -76,14 +74,14 @@ def read(given: str) -> Typed:
         **{f"word_{n}": part for n, part in enumerate(parts)},
         **{f"heard_{n}": words.written(sounds) for n, sounds in enumerate(heard) if sounds},
     }
-    slips = _slips(letters, ways[Tier.OTHERWISE])
-    return Typed(letters, facts, ways, slips, _alike(letters), _has_all(heard))
+    return Typed(letters, facts, ways, _alike(letters), _has_all(heard))
 
 
-def _slips(letters: str, each: Sequence[Sequence[words.Way]]) -> list[str]:
-    """Return expressions for one slip in all of the letters, or one word that is not there."""
+def slips(typed: Typed) -> list[str]:
+    """Return expressions over grams for one slip in all letters each, or one word too many."""
+    each = typed.ways[Tier.OTHERWISE]
     fewer = [[*each[:n], *each[n + 1 :]] for n in range(len(each))] if len(each) > 1 else []
-    found = [words.written([way]) for way in words.nearly(letters)]
+    found = [words.written([way]) for way in words.nearly(typed.letters)]
     return list(dict.fromkeys(filter(None, [*found, *(words.written(*some) for some in fewer)])))
 
 
