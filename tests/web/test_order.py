@@ -71,7 +71,7 @@ def test_a_refusal_says_why_and_what_else_can_be_taken(live: Live, open_page: Op
     expect(quick.get_by_text("办理进程")).to_be_visible()
 
     send_order(slow)
-    offered = slow.get_by_role("alert").get_by_role("button")
+    offered = slow.get_by_role("alert").get_by_role("button", name=" · 余 ")
     expect(offered).to_have_count(3)
     picture(slow, "refused")
     offered.first.click()

@@ -93,6 +93,13 @@ export const WAITLIST_STATUSES: Record<WaitlistStatus, string> = {
   lapsed: '未候到',
 }
 
+/** Steps that keep or reopen an order; any other reason is what somebody wrote. */
+export const STEPS: Record<string, string> = {
+  changed: '改约',
+  described: '修改说明',
+  escalated: '超时未答复，已上报',
+}
+
 /** The moves that have a button, in the order of the buttons. */
 export const MOVES = {
   approve: '接单',
@@ -100,6 +107,7 @@ export const MOVES = {
   complete: '确认完成',
   reject: '拒单',
   'no-show': '标记爽约',
+  change: '改约',
   cancel: '取消预约',
 }
 export type Move = keyof typeof MOVES
