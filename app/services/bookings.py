@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, func, or_, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, false, func, or_, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -35,6 +35,9 @@ from app.services.access import OVERSEERS, Actor, below
 from app.services.codes import number_of
 
 
+_PLACES = "bookings.places"
+
+
 class BookingNotFound(NotFound):
     """There is no such booking, or it is not yours to see."""
 
@@ -59,6 +62,8 @@ def _at_my_sites(actor: Actor) -> ColumnElement[bool]:
 
 def _overseen(actor: Actor) -> ColumnElement[bool]:
     paths = actor.paths(*OVERSEERS)
+    if not paths:
+        return false()
     at_site = select(Site.town_id).where(Site.id == Booking.site_id)
     town = at_site.correlate(Booking).scalar_subquery()  # two levels up, so it must be told
     return or_(below(col(Booking.organisation_id), paths), below(town, paths))
@@ -233,7 +238,10 @@ def events(session: Session, *, booking_id: UUID) -> list[tuple[BookingEvent, st
 def place_of(session: Session, booking: Booking) -> tuple[Site, Organisation]:
     """Return where a booking is for, and the branch it is of."""
     site = session.get_one(Site, booking.site_id)
-    return site, session.get_one(Organisation, booking.organisation_id)
+    branch = session.get_one(Organisation, booking.organisation_id)
+    # A session forgets what nobody refers to, and would ask for it again at each step of a move.
+    session.info.setdefault(_PLACES, {}).update({site.id: site, branch.id: branch})
+    return site, branch
 
 
 def roles(session: Session, booking: Booking, *, actor: Actor) -> frozenset[Role]:

@@ -10,8 +10,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 from uuid_utils.compat import uuid7
 
 from app.errors import Conflict, NotFound
-from app.models import Crs, Grant, LocationReport, ReportStatus, Site
-from app.services import access, coordinates, notifications, site_editing, site_scope, sites
+from app.models import Crs, LocationReport, ReportStatus, Site
+from app.services import coordinates, notifications, site_editing, site_scope, sites
 from app.services.access import Actor
 from app.services.coordinates import Place
 from app.services.idempotency import IdempotencyKeyReused
@@ -121,13 +121,12 @@ def _waiting(session: Session, site_id: UUID) -> int:
 
 
 def _tell(session: Session, site: Site, now: datetime) -> None:
-    to = notifications.managers_of(site.id)
-    if session.exec(select(Grant.id).where(to, access.in_force(now)).limit(1)).first() is None:
-        to = notifications.staff_of(site.district_id)
-    facts = {"site": site.name}
-    notifications.owe(
-        session, to=to, kind="location-reported", booking_id=None, facts=facts, due_at=now
-    )
+    for to in (notifications.managers_of(site.id), notifications.staff_of(site.district_id)):
+        facts = {"site": site.name}
+        if notifications.owe(
+            session, to=to, kind="location-reported", booking_id=None, facts=facts, due_at=now
+        ):
+            return
 
 
 def reports(

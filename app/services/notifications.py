@@ -1,77 +1,108 @@
 """Telling people, reliably: written with the fact, delivered after it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, Uuid, func, literal, or_, tuple_, update
+from sqlalchemy import Executable, String, Uuid, bindparam, func, or_, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.sql.elements import SQLCoreOperations
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.models import Grant, Notification, Role
+from app.models.base import Instant
 from app.services.messages import Kind
+
+
+@dataclass(frozen=True)
+class Readers:
+    """Whom a message is for: those who hold some roles at one site or organisation."""
+
+    owed: Executable
+    at: UUID
 
 
 def owe(
     session: Session,
     *,
-    to: ColumnElement[bool],
+    to: Readers,
     kind: Kind,
     booking_id: UUID | None,
     facts: Mapping[str, str],
     due_at: datetime,
     waitlist_entry_id: UUID | None = None,
-) -> None:
-    """Owe a message to every holder of a grant, if and only if this transaction commits.
+) -> int:
+    """Owe a message to every reader, if and only if this transaction commits; return how many.
 
     Args:
         session: open transaction.
-        to: which grants; see `managers_of`, `organisers_of` and `staff_over`.
+        to: see `managers_of`, `organisers_of` and `staff_of`.
         kind: what it tells.
         booking_id: what it is about, if that is a booking.
         facts: what fills the gaps of the template.
         due_at: when it may be read, aware; grants that have ended by then get none.
         waitlist_entry_id: what it is about, if that is an entry of a waitlist.
     """
+    told = {
+        "at": to.at,
+        "kind": kind,
+        "booking_id": booking_id,
+        "waitlist_entry_id": waitlist_entry_id,
+        "facts": dict(facts),
+        "due_at": due_at,
+    }
+    return int(session.connection().execute(to.owed, told).rowcount)
+
+
+def _owed(at: SQLCoreOperations[UUID | None], *roles: Role) -> Executable:
+    """Return the statement that owes a message to the holders of roles; made once for each."""
+    due_at = bindparam("due_at", type_=Instant)
     holders = (
         sqlalchemy.select(
             func.uuid7(),
             col(Grant.account_id),
-            literal(kind),
-            literal(booking_id, Uuid),
-            literal(waitlist_entry_id, Uuid),
-            literal(dict(facts), JSONB),
-            literal(due_at),
+            bindparam("kind", type_=String),
+            bindparam("booking_id", type_=Uuid),
+            bindparam("waitlist_entry_id", type_=Uuid),
+            bindparam("facts", type_=JSONB),
+            due_at,
         )
-        .where(to, or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > due_at))
+        .where(col(Grant.role).in_(roles), at == bindparam("at"))
+        .where(or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > due_at))
         .group_by(col(Grant.account_id))
     )
     about = ["booking_id", "waitlist_entry_id"]
     columns = ["id", "account_id", "kind", *about, "facts", "due_at"]
-    session.exec(
+    return (
         insert(Notification)
         .from_select(columns, holders)
         .on_conflict_do_nothing(constraint="notification_once")
+        .execution_options(preserve_rowcount=True)
     )
 
 
-def managers_of(site_id: UUID) -> ColumnElement[bool]:
-    """Say which grants make somebody a manager of a site."""
-    return (col(Grant.role) == Role.SITE_MANAGER) & (col(Grant.site_id) == site_id)
+_TO_MANAGERS = _owed(col(Grant.site_id), Role.SITE_MANAGER)
+_TO_ORGANISERS = _owed(col(Grant.organisation_id), Role.ORGANISER)
+_TO_STAFF = _owed(col(Grant.organisation_id), Role.TOWN_STAFF, Role.DISTRICT_STAFF)
 
 
-def organisers_of(organisation_id: UUID) -> ColumnElement[bool]:
-    """Say which grants let somebody order for a branch."""
-    return (col(Grant.role) == Role.ORGANISER) & (col(Grant.organisation_id) == organisation_id)
+def managers_of(site_id: UUID) -> Readers:
+    """Say who manages a site."""
+    return Readers(_TO_MANAGERS, site_id)
 
 
-def staff_of(organisation_id: UUID) -> ColumnElement[bool]:
-    """Say which grants make somebody staff of a town or district committee."""
-    roles = (Role.TOWN_STAFF, Role.DISTRICT_STAFF)
-    return col(Grant.role).in_(roles) & (col(Grant.organisation_id) == organisation_id)
+def organisers_of(organisation_id: UUID) -> Readers:
+    """Say who may order for a branch."""
+    return Readers(_TO_ORGANISERS, organisation_id)
+
+
+def staff_of(organisation_id: UUID) -> Readers:
+    """Say who is staff of a town or district committee."""
+    return Readers(_TO_STAFF, organisation_id)
 
 
 def deliver_due(session: Session, now: datetime, *, batch: int = 1000) -> int:

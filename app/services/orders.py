@@ -63,11 +63,11 @@ def branch_of(session: Session, *, actor: Actor, organisation_id: UUID) -> Organ
         OrganisationNotFound: no such branch in the actor's sight.
         NotInScope: the actor is not its organiser.
     """
-    branch = organisations.get(session, actor=actor, organisation_id=organisation_id)
-    if branch.id not in actor.organisations(Role.ORGANISER):
+    if organisation_id not in actor.organisations(Role.ORGANISER):
+        organisations.get(session, actor=actor, organisation_id=organisation_id)
         raise NotInScope(roles=[str(Role.ORGANISER)])
     actor.act_as([Role.ORGANISER])
-    return branch
+    return session.get_one(Organisation, organisation_id)
 
 
 def _hold() -> Executable:
@@ -182,16 +182,14 @@ def _write(
         note=wanted.note,
         **terms.of(asked),
     )
-    session.add(booking)
+    ordered = BookingEvent(
+        booking_id=booking.id,
+        version=booking.version,
+        at=asked.now,
+        to_status=BookingStatus.PENDING,
+        actor_id=actor.account_id,
+    )
+    session.add_all((booking, ordered))
     with violating(OPEN_NUMBER_TAKEN, TooManyOpenBookings(limit=asked.policy.open_bookings_limit)):
         session.flush()
-    session.add(
-        BookingEvent(
-            booking_id=booking.id,
-            version=booking.version,
-            at=asked.now,
-            to_status=BookingStatus.PENDING,
-            actor_id=actor.account_id,
-        )
-    )
     return booking
