@@ -34,7 +34,6 @@ from app.models import (
 from app.services.access import OVERSEERS, Actor, below
 from app.services.codes import number_of
 
-
 _PLACES = "bookings.places"
 
 
