@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 from sqlmodel import Session, select
 
-from app.models import Account, Booking, Claim, EntryKind, LedgerEntry, Reversal
+from app.models import Account, Booking, Claim, EntryKind, Fund, LedgerEntry, Reversal
 from app.models.posting import POST
 from app.services import claims, ledger, reversals
 from tests.conftest import NOW, as_owner
@@ -50,9 +50,17 @@ def unguarded(engine: Engine, *changes: tuple[str, str], dropping: tuple[str, ..
             connection.execute(text(f"ALTER TABLE ledger_entry DROP CONSTRAINT {constraint}"))
 
 
-def entry_of(session: Session, kind: EntryKind, booking: Booking | None = None) -> LedgerEntry:
+def entry_of(
+    session: Session,
+    kind: EntryKind,
+    booking: Booking | None = None,
+    *,
+    fund: Fund | None = None,
+) -> LedgerEntry:
     """The newest entry of a kind."""
     wanted = select(LedgerEntry).where(LedgerEntry.kind == kind)
+    if fund:
+        wanted = wanted.where(LedgerEntry.fund_id == fund.id)
     if booking:
         wanted = wanted.where(LedgerEntry.booking_id == booking.id)
     return max(session.exec(wanted).all(), key=lambda entry: entry.number)
@@ -109,7 +117,7 @@ def make_books(session: Session) -> World:
     slots = iter([make_session(session, hall, starts_at=IN_A_WEEK + 3 * n * HOUR) for n in range(6)])
     make_completed(session, world, next(slots), attended=18)
     claim = make_paid(session, world)
-    reverse(session, world, entry_of(session, EntryKind.PAY))
+    reverse(session, world, entry_of(session, EntryKind.PAY, fund=world.fund))
     move_claim(session, world, claim, "pay")
     wrong = make_completed(session, world, next(slots), attended=30)
     reverse(session, world, entry_of(session, EntryKind.COMMIT, wrong))
