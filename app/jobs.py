@@ -25,6 +25,7 @@ from app.models import JobRun
 from app.services import (
     audit,
     claims,
+    fund_periods,
     idempotency,
     identities,
     notifications,
@@ -168,6 +169,7 @@ def _photos(session: Session, now: datetime) -> int:
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claims.draft_last_month)),
+    Job("lapse-funds", 600, partial(_daily, fund_periods.lapse)),
     Job("answer-overdue", 20, _bookings(overdue.unanswered)),
     Job("mark-no-shows", 60, _bookings(overdue.missed)),
     Job("close-finished", 60, _bookings(overdue.finished)),

@@ -282,7 +282,9 @@ def make_fund(
         when_exhausted=when_exhausted,
     )
     if available_fen:
-        ledger.appropriate(session, fund_id=fund.id, amount_fen=available_fen, document="示例 1 号")
+        ledger.appropriate(
+            session, fund_id=fund.id, amount_fen=available_fen, document="示例 1 号", now=NOW
+        )
     return fund
 
 

@@ -384,7 +384,30 @@ RULES: dict[str, Rule] = {
     ),
     # the fund
     "listFunds": Rule(SIGNED_IN),
+    "openFund": Rule(
+        ROW,
+        may="d",
+        sees="motaxz",
+        everywhere="xz",
+        json=lambda g: {
+            "organisation_id": g["organisation_id"],
+            "fiscal_year": 2031,
+            "name": "专项经费",
+            "when_exhausted": "refuse",
+        },
+    ),
     "getFund": Rule(ROW, may="dfpa"),
+    "appropriate": Rule(
+        ROW, may="d", sees="fpa", json=lambda _: {"amount_fen": 1, "document": "示例 9 号"}
+    ),
+    "closeFundMonth": Rule(ROW, may="f", sees="dpa", json=lambda _: {"month": "2026-01"}),
+    "reconcileFund": Rule(ROW, may="dfpa"),
+    "getFundStatement": Rule(ROW, may="dfpa"),
+    "listTransactions": Rule(ROW, may="dfpa"),
+    "listReversals": Rule(ROW, may="dfpa"),
+    "reverseTransaction": Rule(ROW, may="f", sees="dpa", json=reason),
+    "confirmReversal": Rule(ROW, may="p", sees="dfa"),
+    "refuseReversal": Rule(ROW, may="p", sees="dfa"),
     "listClaims": Rule(SIGNED_IN),
     "getClaim": Rule(ROW, may="stdfpa"),
     "submitClaim": Rule(ROW, may="s", sees="tdfpa"),

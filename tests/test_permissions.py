@@ -15,14 +15,23 @@ from sqlmodel import Session, select
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
-from app.models import Notification, Role
-from app.services import accounts, calendar_feeds, guides, organisations, tokens
+from app.models import LedgerEntry, Notification, Role
+from app.services import (
+    accounts,
+    calendar_feeds,
+    guides,
+    ledger,
+    organisations,
+    reversals,
+    tokens,
+)
 from app.services.access import Actor
 from app.settings import Env, Settings
 from tests.conftest import NOW, database, plain
 from tests.makers import (
     HOUR,
     IN_A_WEEK,
+    actor,
     make_account,
     make_booking,
     make_claim,
@@ -115,6 +124,19 @@ def settle(session: Session, canary: str) -> District:
     shut = close(session, world.site.id)
     make_policy(session, world.district, site=world.site)
     guide = guides.add(session, site_id=world.site.id, name=canary)
+    brought = session.exec(
+        select(LedgerEntry).where(LedgerEntry.fund_id == world.fund.id, LedgerEntry.number == 1)
+    ).one()
+    again = ledger.appropriate(
+        session, fund_id=world.fund.id, amount_fen=1, document=canary, now=NOW
+    )
+    reversal = reversals.ask(
+        session,
+        actor=actor(session, world.fund_officer),
+        entry_id=again.id,
+        reason=canary,
+        now=NOW,
+    )
     ids = {
         "booking_id": booking.id,
         "claim_id": claim.id,
@@ -125,17 +147,20 @@ def settle(session: Session, canary: str) -> District:
         "grant_id": membership.id,
         "group_id": make_group(session, booking).id,
         "guide_id": guide.id,
+        "month": "2026-11",
         "notification_id": message,
         "organisation_id": world.branch.id,
         "photo_id": photo.id,
         "programme_id": world.programme.id,
         "registration_id": make_registration(session, world.town, name=canary),
         "report_id": make_location_report(session, world.site, note=canary),
+        "reversal_id": reversal.id,
         "rule_id": rule.id,
         "session_id": later.id,
         "site_id": world.site.id,
         "slug": "session-full",
         "town_id": world.town.id,
+        "transaction_id": brought.id,
         "user_id": guest.id,
         "venue_id": world.venue.id,
         **dict.fromkeys("xyz", 0),

@@ -1,18 +1,43 @@
-"""The fund, as its officers and overseers see it."""
+"""The fund: opened, filled, closed by the month, and as its officers and overseers see it."""
 
+from datetime import date
+from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from sqlmodel import Session
 
-from app.api.deps import ActorDep, SessionDep
+from app.api.deps import ActorDep, Line, SessionDep
+from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.transactions import TransactionPublic
+from app.api.transactions import shown as entry_shown
 from app.errors import Unauthenticated
 from app.models import Fund, WhenExhausted
-from app.services import funds, ledger
+from app.services import fund_periods, funds, idempotency, ledger, organisations
+from app.services.access import NotInScope
 
 router = APIRouter(prefix="/funds", tags=["fund"])
+
+MOST_FEN = 10**13
+"""A hundred thousand million yuan: more than any fund, and far from where sums overflow."""
+EXAMPLE: JsonDict = {
+    "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f60",
+    "organisation_id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f61",
+    "fiscal_year": 2026,
+    "name": "2026 年度党员教育阵地专项经费（示例）",
+    "when_exhausted": "refuse",
+    "closed_through": "2026-10-31",
+    "balances_fen": {
+        "source": -45000000,
+        "available": 44981000,
+        "reserved": 0,
+        "payable": 19000,
+        "paid": 0,
+    },
+}
 
 
 class Balances(BaseModel):
@@ -26,13 +51,16 @@ class Balances(BaseModel):
 
 
 class FundPublic(BaseModel):
-    """A fund of one calendar year."""
+    """A fund of one calendar year; nothing is booked on days up to `closed_through` any more."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     id: UUID
     organisation_id: UUID
     fiscal_year: int
     name: str
     when_exhausted: WhenExhausted
+    closed_through: date | None
     balances_fen: Balances
 
 
@@ -42,6 +70,50 @@ class Funds(BaseModel):
     items: list[FundPublic]
 
 
+class FundIn(BaseModel):
+    """A fund to be; what an approval does that it cannot cover is in `when_exhausted`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "example": {
+                name: EXAMPLE[name]
+                for name in ("organisation_id", "fiscal_year", "name", "when_exhausted")
+            }
+        }
+    )
+
+    organisation_id: UUID
+    fiscal_year: int = Field(strict=True, ge=2000, le=2199)
+    name: Line = Field(max_length=80)
+    when_exhausted: WhenExhausted
+
+
+class AppropriationIn(BaseModel):
+    """What a document brings, in fen."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"example": {"amount_fen": 45000000, "document": "示例〔2026〕1 号"}}
+    )
+
+    amount_fen: int = Field(strict=True, ge=1, le=MOST_FEN)
+    document: Line = Field(max_length=60)
+
+
+Month = Annotated[str, Field(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-10"])]
+"""A month, as YYYY-MM."""
+
+
+class ClosingIn(BaseModel):
+    """The month to close; those before it are closed with it."""
+
+    month: Month
+
+
+def first_day(month: str) -> date:
+    """Return the first day of a month written as YYYY-MM."""
+    return date.fromisoformat(f"{month}-01")
+
+
 def _public(session: Session, fund: Fund) -> FundPublic:
     return FundPublic(
         id=fund.id,
@@ -49,6 +121,7 @@ def _public(session: Session, fund: Fund) -> FundPublic:
         fiscal_year=fund.fiscal_year,
         name=fund.name,
         when_exhausted=WhenExhausted(fund.when_exhausted),
+        closed_through=fund.closed_through,
         balances_fen=Balances.model_validate(ledger.balances(session, fund_id=fund.id)),
     )
 
@@ -65,6 +138,26 @@ def list_funds(actor: ActorDep, session: SessionDep) -> Funds:
     return Funds(items=[_public(session, fund) for fund in rows])
 
 
+@router.post(
+    "",
+    operation_id="openFund",
+    summary="Open a fund for a year",
+    status_code=201,
+    response_model=FundPublic,
+    responses=problems(
+        Unauthenticated,
+        NotInScope,
+        organisations.OrganisationNotFound,
+        ledger.FundYearTaken,
+        idempotency.IdempotencyKeyReused,
+    ),
+)
+def open_fund(said: Annotated[FundIn, Body()], actor: ActorDep, once: OnceDep) -> Response:
+    """Open it, empty; by staff of the district."""
+    fund = funds.open_fund(once.session, actor=actor, **said.model_dump())
+    return once.answer(201, _public(once.session, fund))
+
+
 @router.get(
     "/{fund_id}",
     operation_id="getFund",
@@ -74,3 +167,51 @@ def list_funds(actor: ActorDep, session: SessionDep) -> Funds:
 def get_fund(fund_id: UUID, actor: ActorDep, session: SessionDep) -> FundPublic:
     """Show one fund."""
     return _public(session, funds.get(session, actor=actor, fund_id=fund_id))
+
+
+@router.post(
+    "/{fund_id}/appropriations",
+    operation_id="appropriate",
+    summary="Bring the money of a document into a fund",
+    status_code=201,
+    response_model=TransactionPublic,
+    responses=problems(
+        Unauthenticated,
+        NotInScope,
+        ledger.FundNotFound,
+        ledger.PostingDiffers,
+        ledger.PeriodClosed,
+        idempotency.IdempotencyKeyReused,
+    ),
+)
+def appropriate(
+    fund_id: UUID, said: Annotated[AppropriationIn, Body()], actor: ActorDep, once: OnceDep
+) -> Response:
+    """Bring it, by staff of the district; the same document again gives the same transaction."""
+    entry = funds.appropriate(
+        once.session, actor=actor, fund_id=fund_id, now=once.now, **said.model_dump()
+    )
+    return once.answer(201, entry_shown(entry))
+
+
+@router.post(
+    "/{fund_id}/closings",
+    operation_id="closeFundMonth",
+    summary="Close a month of a fund, for good",
+    response_model=FundPublic,
+    responses=problems(
+        Unauthenticated,
+        NotInScope,
+        ledger.FundNotFound,
+        fund_periods.PeriodNotOver,
+        idempotency.IdempotencyKeyReused,
+    ),
+)
+def close_month(
+    fund_id: UUID, said: Annotated[ClosingIn, Body()], actor: ActorDep, once: OnceDep
+) -> Response:
+    """Close it, by the fund's officer; doing it again changes nothing."""
+    fund = fund_periods.close(
+        once.session, actor=actor, fund_id=fund_id, month=first_day(said.month), now=once.now
+    )
+    return once.answer(200, _public(once.session, fund))

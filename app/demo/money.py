@@ -111,7 +111,13 @@ def open_funds(world: World, *, since: date, last: date) -> list[Fund]:
 
 
 def _appropriate(world: World, fund_id: UUID, yuan: int, document: str) -> None:
-    ledger.appropriate(world.session, fund_id=fund_id, amount_fen=yuan * YUAN, document=document)
+    ledger.appropriate(
+        world.session,
+        fund_id=fund_id,
+        amount_fen=yuan * YUAN,
+        document=document,
+        now=world.now,
+    )
 
 
 def plan_claims(world: World, funds: list[Fund], *, since: date) -> None:

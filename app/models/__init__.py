@@ -22,12 +22,15 @@ from app.models.claim import Claim, ClaimLine, ClaimStatus
 from app.models.dropped_photo import DroppedPhoto
 from app.models.fund import (
     ACCOUNTS,
+    MIRRORS,
     NOT_OVERDRAWN,
     EntryKind,
     Fund,
     FundAccount,
     FundBalance,
     LedgerEntry,
+    Reversal,
+    ReversalStatus,
     Subsidy,
     SubsidyRule,
     SubsidyStatus,
@@ -44,6 +47,7 @@ from app.models.notification import Notification
 from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, Policy
+from app.models.posting import STEP_ONCE
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
@@ -70,6 +74,7 @@ __all__ = [
     "GUIDE_NO_OVERLAP",
     "HOLDING",
     "IN_LINE",
+    "MIRRORS",
     "MOST_LEAD_DAYS",
     "MOST_OPEN_BOOKINGS",
     "MOST_PEOPLE",
@@ -80,6 +85,7 @@ __all__ = [
     "OPEN_NUMBER_TAKEN",
     "PATHS",
     "PEOPLE_FIT",
+    "STEP_ONCE",
     "WAITS_ONCE",
     "Account",
     "ApprovalMode",
@@ -134,6 +140,8 @@ __all__ = [
     "Registration",
     "RegistrationStatus",
     "ReportStatus",
+    "Reversal",
+    "ReversalStatus",
     "Review",
     "Role",
     "Sector",

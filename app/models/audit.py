@@ -268,7 +268,7 @@ AUDITED: dict[str, tuple[str, str]] = {
     "calendar_feed": ("token_hash,token_sealed", ""),
     "claim": ("", ""),
     "closure": ("", ""),
-    "fund": ("", "last_number"),
+    "fund": ("head", "last_number,head"),
     "holiday": ("", ""),
     "guide": ("name", ""),
     "identity": ("subject_hash", ""),
@@ -278,6 +278,7 @@ AUDITED: dict[str, tuple[str, str]] = {
     "organisation": ("", "path,version"),
     "policy": ("", ""),
     "programme": ("", ""),
+    "reversal": ("", ""),
     "registration": (
         "contact_name,contact_phone_hash,contact_phone_sealed,note",
         "",

@@ -63,6 +63,11 @@ def _remember_statement(state: ORMExecuteState) -> None:
         state.session.info[WRITTEN] = True
 
 
+def mark_written(session: Session) -> None:
+    """Say that the transaction changes rows, where a function of the database does it."""
+    session.info[WRITTEN] = True
+
+
 def is_owed(session: Session) -> bool:
     """Tell whether the transaction has changed a row, or has something to note."""
     session.flush()

@@ -162,5 +162,5 @@ def _exchange(session: Session, booking: Booking, asked: Asked, actor: Actor) ->
     )
     terms.seat(session, booking, asked)
     queues.tend(session, session_ids=given.session_ids, now=asked.now)
-    subsidies.release(session, booking_id=booking.id)
+    subsidies.release(session, booking_id=booking.id, now=asked.now)
     terms.put_forward(session, booking, asked, kind="booking-changed")

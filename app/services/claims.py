@@ -277,9 +277,10 @@ def move(
             fund_id=claim.fund_id,
             kind=EntryKind.PAY,
             amount_fen=claim.amount_fen,
-            step=f"claim:{claim.id}:pay",
+            step=f"claim:{claim.id}:pay:{claim.version}",  # a reversed payment may be made anew
             claim_id=claim.id,
             document=voucher_number,
+            now=now,
         )
     return claim
 

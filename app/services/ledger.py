@@ -1,16 +1,20 @@
-"""The fund's ledger: one posting moves money from one account to another."""
+"""The fund's ledger: one posting moves money from one account to another.
 
-from datetime import date
+`ledger_post` in the database does it (`app/models/posting.py`), and nobody else can.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import case, update
-from sqlmodel import Session, col, select
+from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, text
+from sqlmodel import Session, col, literal_column, select
 
 from app.db import violating
 from app.errors import Conflict, NotFound
 from app.models import (
-    ACCOUNTS,
-    NOT_OVERDRAWN,
+    STEP_ONCE,
     EntryKind,
     Fund,
     FundAccount,
@@ -18,6 +22,9 @@ from app.models import (
     LedgerEntry,
     WhenExhausted,
 )
+from app.services import audit
+
+YEAR_ONCE = "fund_year_once"
 
 
 class FundNotFound(NotFound):
@@ -34,6 +41,24 @@ class FundExhausted(Conflict):
     detail_zh = "需要 {amount_fen} 分，可用 {available_fen} 分"
 
 
+class PostingDiffers(Conflict):
+    """The same thing was posted before, with another amount or for something else."""
+
+    zh = "同一事项已入账，但内容不同"
+
+
+class PeriodClosed(Conflict):
+    """The books of that month are closed."""
+
+    zh = "该月份已结账"
+
+
+class FundYearTaken(Conflict):
+    """The organisation has a fund for this year."""
+
+    zh = "该组织当年已有专项经费"
+
+
 def open_fund(
     session: Session,
     *,
@@ -42,7 +67,11 @@ def open_fund(
     name: str,
     when_exhausted: WhenExhausted = WhenExhausted.REFUSE,
 ) -> Fund:
-    """Make a fund with empty accounts for one organisation and calendar year."""
+    """Make a fund for one organisation and calendar year; the database gives it empty accounts.
+
+    Raises:
+        FundYearTaken: there is one.
+    """
     fund = Fund(
         organisation_id=organisation_id,
         fiscal_year=fiscal_year,
@@ -50,9 +79,8 @@ def open_fund(
         when_exhausted=when_exhausted,
     )
     session.add(fund)
-    session.flush()
-    session.add_all(FundBalance(fund_id=fund.id, account=account) for account in FundAccount)
-    session.flush()
+    with violating(YEAR_ONCE, FundYearTaken()):
+        session.flush()
     return fund
 
 
@@ -65,8 +93,10 @@ def fund_for(session: Session, *, organisation_id: UUID, day: date) -> Fund | No
 
 def balances(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:
     """Return what stands in each account, fen; `source` is minus what was appropriated."""
-    rows = session.exec(select(FundBalance).where(FundBalance.fund_id == fund_id))
-    return {FundAccount(row.account): row.balance_fen for row in rows.all()}
+    # Columns and not rows, which the session would give as it first saw them.
+    rows = select(FundBalance.account, FundBalance.balance_fen)
+    found = session.exec(rows.where(FundBalance.fund_id == fund_id))
+    return {FundAccount(account): fen for account, fen in found.all()}
 
 
 def lock(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:
@@ -79,9 +109,81 @@ def lock(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:
     if session.exec(wanted.execution_options(populate_existing=True)).first() is None:
         raise FundNotFound(fund_id=fund_id)
     # A second statement, so that it sees what was committed while the first one waited.
-    rows = select(FundBalance).where(FundBalance.fund_id == fund_id)
-    found = session.exec(rows.execution_options(populate_existing=True))
-    return {FundAccount(row.account): row.balance_fen for row in found.all()}
+    return balances(session, fund_id=fund_id)
+
+
+_COLUMNS = LedgerEntry.__table__.c  # type: ignore[attr-defined]
+_POST = (
+    text(
+        "SELECT (p.entry).*, p.refusal, p.held_fen FROM ledger_post(:fund_id, :kind, :amount_fen,"
+        " :step, :booking_id, :claim_id, :document, :reverses_id, :now) p"
+    )
+    .bindparams(
+        *(bindparam(name, type_=Uuid()) for name in ("fund_id", "booking_id", "claim_id")),
+        *(bindparam(name, type_=String()) for name in ("kind", "step", "document")),
+        bindparam("reverses_id", type_=Uuid()),
+        bindparam("amount_fen", type_=BigInteger()),
+        bindparam("now", type_=DateTime(timezone=True)),
+    )
+    .columns(*_COLUMNS, refusal=String(), held_fen=BigInteger())
+)
+_POSTED: Any = select(
+    LedgerEntry, literal_column("refusal"), literal_column("held_fen")
+).from_statement(_POST)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What came of a posting: the entry, or why there is none.
+
+    Attributes:
+        entry: the new one, or the one the step already had; None when it was refused.
+        refusal: `no fund`, `differs`, `closed` or `exhausted`; None when it was not.
+        held_fen: what the account it takes from held before; None for a step posted before.
+    """
+
+    entry: LedgerEntry | None
+    refusal: str | None
+    held_fen: int | None
+
+
+def attempt(
+    session: Session,
+    *,
+    fund_id: UUID,
+    kind: EntryKind,
+    amount_fen: int,
+    step: str,
+    booking_id: UUID | None = None,
+    claim_id: UUID | None = None,
+    document: str | None = None,
+    reverses_id: UUID | None = None,
+    now: datetime | None = None,
+) -> Posted:
+    """Post as `post` does, or say why not; a refusal changes nothing and spoils no transaction.
+
+    One journey to the database, which locks the fund until the transaction ends.
+
+    Raises:
+        PostingDiffers: another fund posted the same step at the same time.
+    """
+    audit.mark_written(session)
+    with violating(STEP_ONCE, PostingDiffers()):
+        row = session.execute(
+            _POSTED,
+            {
+                "fund_id": fund_id,
+                "kind": kind,
+                "amount_fen": amount_fen,
+                "step": step,
+                "booking_id": booking_id,
+                "claim_id": claim_id,
+                "document": document,
+                "reverses_id": reverses_id,
+                "now": now,
+            },
+        ).one()
+    return Posted(*row)
 
 
 def post(
@@ -94,11 +196,10 @@ def post(
     booking_id: UUID | None = None,
     claim_id: UUID | None = None,
     document: str | None = None,
+    reverses_id: UUID | None = None,
+    now: datetime | None = None,
 ) -> LedgerEntry:
     """Write one entry and move its amount, or return the entry `step` already has.
-
-    The only writer of balances. It looks for the step under the fund's lock, so that a call sent
-    twice posts once.
 
     Args:
         session: open transaction.
@@ -109,40 +210,62 @@ def post(
         booking_id: the booking it is for, if any.
         claim_id: the claim it pays, if any.
         document: number of the paper it rests on, if any.
+        reverses_id: the entry it is the mirror image of, for a kind that reverses.
+        now: the instant it is booked at, aware; the database's own clock without one.
 
     Raises:
         FundNotFound: no fund has this id.
         FundExhausted: the account it takes from holds less.
+        PostingDiffers: `step` has an entry of another kind, amount or subject.
+        PeriodClosed: the month of `now` is closed.
     """
-    held = lock(session, fund_id=fund_id)
-    written = session.exec(select(LedgerEntry).where(LedgerEntry.step == step)).first()
-    if written is not None:
-        return written
-    source, target = ACCOUNTS[kind]
-    exhausted = FundExhausted(amount_fen=amount_fen, available_fen=held[source])
-    with violating(NOT_OVERDRAWN, exhausted):
-        _move(session, fund_id, source, target, amount_fen)
-    fund = session.get_one(Fund, fund_id)
-    fund.last_number += 1
-    entry = LedgerEntry(
+    posted = attempt(
+        session,
         fund_id=fund_id,
-        number=fund.last_number,
         kind=kind,
-        from_account=source,
-        to_account=target,
         amount_fen=amount_fen,
         step=step,
         booking_id=booking_id,
         claim_id=claim_id,
         document=document,
+        reverses_id=reverses_id,
+        now=now,
     )
-    session.add(entry)
-    session.flush()
-    return entry
+    if posted.entry is None:
+        refuse(posted, fund_id=fund_id, amount_fen=amount_fen)
+    return posted.entry
 
 
-def appropriate(session: Session, *, fund_id: UUID, amount_fen: int, document: str) -> LedgerEntry:
-    """Bring money into the fund; the same document twice brings it once."""
+def refuse(posted: Posted, *, fund_id: UUID, amount_fen: int) -> NoReturn:
+    """Raise what a posting was refused for.
+
+    Raises:
+        FundNotFound, FundExhausted, PostingDiffers, PeriodClosed: as `post`.
+    """
+    if posted.refusal == "no fund":
+        raise FundNotFound(fund_id=fund_id)
+    if posted.refusal == "differs":
+        raise PostingDiffers
+    if posted.refusal == "closed":
+        raise PeriodClosed
+    raise FundExhausted(amount_fen=amount_fen, available_fen=posted.held_fen)
+
+
+def appropriate(
+    session: Session,
+    *,
+    fund_id: UUID,
+    amount_fen: int,
+    document: str,
+    now: datetime | None = None,
+) -> LedgerEntry:
+    """Bring money into the fund; the same document twice brings it once.
+
+    Raises:
+        FundNotFound: no fund has this id.
+        PostingDiffers: the document has brought another amount.
+        PeriodClosed: the month of `now` is closed.
+    """
     return post(
         session,
         fund_id=fund_id,
@@ -150,17 +273,5 @@ def appropriate(session: Session, *, fund_id: UUID, amount_fen: int, document: s
         amount_fen=amount_fen,
         step=f"fund:{fund_id}:appropriate:{document}",
         document=document,
-    )
-
-
-def _move(
-    session: Session, fund_id: UUID, source: FundAccount, target: FundAccount, amount_fen: int
-) -> None:
-    account = col(FundBalance.account)
-    change = case((account == target, amount_fen), else_=-amount_fen)
-    session.exec(
-        update(FundBalance)
-        .where(col(FundBalance.fund_id) == fund_id, account.in_([source, target]))
-        .values(balance_fen=col(FundBalance.balance_fen) + change)
-        .execution_options(synchronize_session=False)
+        now=now,
     )

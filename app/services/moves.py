@@ -177,7 +177,7 @@ def _makers(booking: Booking, name: str) -> frozenset[Role]:
 
 
 def _approve(session: Session, booking: Booking, asked: Asked) -> None:
-    steps.reserve(session, booking)
+    steps.reserve(session, booking, now=asked.now)
     steps.step(session, booking, S.APPROVED, now=asked.now, actor_id=asked.actor_id)
     steps.tell(session, booking, "booking-approved", asked.now, branch=True)
 
@@ -195,7 +195,7 @@ def _cancel(session: Session, booking: Booking, asked: Asked) -> None:
         standings.strike(session, booking, kind=StrikeKind.LATE_CANCEL, now=asked.now)
     booking.late_cancelled = late
     steps.step(session, booking, S.CANCELLED, now=asked.now, actor_id=asked.actor_id, reason=reason)
-    subsidies.release(session, booking_id=booking.id)
+    subsidies.release(session, booking_id=booking.id, now=asked.now)
     steps.tell(
         session,
         booking,

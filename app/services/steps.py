@@ -65,7 +65,7 @@ def miss(
     """Record that nobody came: a strike; what was set aside goes back."""
     standings.strike(session, booking, kind=StrikeKind.NO_SHOW, now=now)
     step(session, booking, S.NO_SHOW, now=now, actor_id=actor_id, reason=reason)
-    subsidies.release(session, booking_id=booking.id)
+    subsidies.release(session, booking_id=booking.id, now=now)
     tell(session, booking, "booking-no-show", now, branch=True, site=True)
 
 
@@ -96,7 +96,7 @@ def finish(
     visit.completed_at, visit.completed_by = now, actor_id
     visit.people_attended = visit.people_attended if people is None else people
     step(session, booking, S.COMPLETED, now=now, actor_id=actor_id)
-    subsidies.commit(session, booking_id=booking.id, people=visit.people_attended)
+    subsidies.commit(session, booking_id=booking.id, people=visit.people_attended, now=now)
     tell(session, booking, "booking-completed", now, branch=True)
 
 
@@ -137,11 +137,12 @@ def step(
         queues.tend(session, session_ids=slots, now=now)
 
 
-def reserve(session: Session, booking: Booking) -> None:
+def reserve(session: Session, booking: Booking, *, now: datetime) -> None:
     """Set the subsidy of a booking aside as it is approved.
 
     Raises:
         FundExhausted: the fund cannot cover it, and refuses such approvals.
+        PeriodClosed: the books of the month of `now` are closed.
     """
     site, branch = bookings.place_of(session, booking)
     case = subsidies.Case(
@@ -153,7 +154,7 @@ def reserve(session: Session, booking: Booking) -> None:
         programme_kinds=bookings.programme_kinds(session, booking),
         outside=is_outside(branch, site),
     )
-    subsidies.reserve(session, case=case, people=booking.people_expected)
+    subsidies.reserve(session, case=case, people=booking.people_expected, now=now)
 
 
 def tell(

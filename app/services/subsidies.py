@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import or_
@@ -72,11 +72,14 @@ def arithmetic(rule: SubsidyRule, *, people: int) -> dict[str, int]:
     }
 
 
-def reserve(session: Session, *, case: Case, people: int) -> Subsidy:
+def reserve(
+    session: Session, *, case: Case, people: int, now: datetime | None = None
+) -> Subsidy:
     """Set aside what the visit will cost, if the tariff and the fund provide for it.
 
     Raises:
         FundExhausted: the fund cannot cover it, and refuses such approvals.
+        PeriodClosed: the books of the month of `now` are closed.
     """
     subsidy = session.get(Subsidy, case.booking_id)
     if subsidy is None:
@@ -88,19 +91,24 @@ def reserve(session: Session, *, case: Case, people: int) -> Subsidy:
     if rule is None or fund is None:
         return _unfunded(session, subsidy, {})
     sums = arithmetic(rule, people=people)
-    left = ledger.lock(session, fund_id=fund.id)[FundAccount.AVAILABLE]
     amount = sums["amount_fen"]
-    if amount > left and fund.when_exhausted == WhenExhausted.UNFUNDED:
+    subsidy.fund_id = fund.id
+    posted = _attempt(session, subsidy, EntryKind.RESERVE, amount, now)
+    if posted and posted.refusal:
+        if posted.refusal != "exhausted" or fund.when_exhausted != WhenExhausted.UNFUNDED:
+            ledger.refuse(posted, fund_id=fund.id, amount_fen=amount)
         return _unfunded(session, subsidy, sums)
     subsidy.status, subsidy.arithmetic = SubsidyStatus.RESERVED, sums
-    subsidy.fund_id, subsidy.rule_id = fund.id, rule.id
+    subsidy.rule_id = rule.id
     subsidy.reserved_fen, subsidy.committed_fen = amount, None
     session.add(subsidy)
-    _post(session, subsidy, EntryKind.RESERVE, amount)
+    session.flush()
     return subsidy
 
 
-def commit(session: Session, *, booking_id: UUID, people: int) -> None:
+def commit(
+    session: Session, *, booking_id: UUID, people: int, now: datetime | None = None
+) -> None:
     """Owe the site what the visit cost with `people` attending; the rest goes back.
 
     What the visit cost more than was reserved is topped up as far as the fund goes.
@@ -113,20 +121,20 @@ def commit(session: Session, *, booking_id: UUID, people: int) -> None:
     due, reserved = sums["amount_fen"], subsidy.reserved_fen
     left = ledger.lock(session, fund_id=subsidy.fund_id)[FundAccount.AVAILABLE]
     extra = min(max(due - reserved, 0), left)
-    _post(session, subsidy, EntryKind.COMMIT, min(due, reserved))
-    _post(session, subsidy, EntryKind.RELEASE, max(reserved - due, 0))
-    _post(session, subsidy, EntryKind.TOP_UP, extra)
+    _post(session, subsidy, EntryKind.COMMIT, min(due, reserved), now)
+    _post(session, subsidy, EntryKind.RELEASE, max(reserved - due, 0), now)
+    _post(session, subsidy, EntryKind.TOP_UP, extra, now)
     subsidy.status, subsidy.arithmetic = SubsidyStatus.COMMITTED, sums
     subsidy.committed_fen = min(due, reserved) + extra
     session.flush()
 
 
-def release(session: Session, *, booking_id: UUID) -> None:
+def release(session: Session, *, booking_id: UUID, now: datetime | None = None) -> None:
     """Give back what was set aside for a visit that will not take place."""
     subsidy = session.get(Subsidy, booking_id)
     if subsidy is None or subsidy.status != SubsidyStatus.RESERVED:
         return
-    _post(session, subsidy, EntryKind.RELEASE, subsidy.reserved_fen or 0)
+    _post(session, subsidy, EntryKind.RELEASE, subsidy.reserved_fen or 0, now)
     subsidy.status = SubsidyStatus.RELEASED
     session.flush()
 
@@ -139,15 +147,27 @@ def _unfunded(session: Session, subsidy: Subsidy, sums: dict[str, int]) -> Subsi
     return subsidy
 
 
-def _post(session: Session, subsidy: Subsidy, kind: EntryKind, amount_fen: int) -> None:
+def _post(
+    session: Session, subsidy: Subsidy, kind: EntryKind, amount_fen: int, now: datetime | None
+) -> None:
+    posted = _attempt(session, subsidy, kind, amount_fen, now)
+    if posted and posted.refusal:
+        assert subsidy.fund_id is not None  # noqa: S101
+        ledger.refuse(posted, fund_id=subsidy.fund_id, amount_fen=amount_fen)
+
+
+def _attempt(
+    session: Session, subsidy: Subsidy, kind: EntryKind, amount_fen: int, now: datetime | None
+) -> ledger.Posted | None:
     if amount_fen == 0:
-        return
+        return None
     assert subsidy.fund_id is not None  # noqa: S101
-    ledger.post(
+    return ledger.attempt(
         session,
         fund_id=subsidy.fund_id,
         kind=kind,
         amount_fen=amount_fen,
         step=f"booking:{subsidy.booking_id}:{kind}:{subsidy.round}",
         booking_id=subsidy.booking_id,
+        now=now,
     )

@@ -85,4 +85,5 @@ def put_forward(session: Session, booking: Booking, asked: Asked, *, kind: Kind)
         return
     steps.step(session, booking, BookingStatus.APPROVED, now=asked.now)
     steps.tell(session, booking, "booking-approved", asked.now, branch=True, site=True)
-    steps.reserve(session, booking)  # last: nobody else gets at the fund until the commit
+    # Last: nobody else gets at the fund until the commit.
+    steps.reserve(session, booking, now=asked.now)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app.models import HOLDING
-from app.services import site_cards, site_words
+from app.services import reconciliation, site_cards, site_words
 
 PATIENCE = timedelta(minutes=15)
 """How long a message that is due may wait before it counts as lost."""
@@ -69,47 +69,7 @@ CHECKS: dict[str, str] = {
     "an answered booking has no subsidy row": """
         SELECT b.id FROM booking b LEFT JOIN subsidy s ON s.booking_id = b.id
         WHERE b.status IN ('approved', 'arrived', 'completed') AND s.booking_id IS NULL""",
-    "a subsidy is not what the ledger says": """
-        SELECT s.booking_id FROM subsidy s LEFT JOIN (
-            SELECT booking_id,
-                sum(CASE WHEN to_account = 'reserved' THEN amount_fen
-                         WHEN from_account = 'reserved' THEN -amount_fen ELSE 0 END) AS reserved,
-                sum(CASE WHEN to_account = 'payable' THEN amount_fen ELSE 0 END) AS payable
-            FROM ledger_entry WHERE booking_id IS NOT NULL GROUP BY booking_id) l
-        ON l.booking_id = s.booking_id
-        WHERE (coalesce(l.reserved, 0), coalesce(l.payable, 0)) <> (
-            CASE WHEN s.status = 'reserved' THEN s.reserved_fen ELSE 0 END,
-            CASE WHEN s.status = 'committed' THEN s.committed_fen ELSE 0 END)""",
-    "a ledger entry is for a booking without a subsidy": """
-        SELECT l.id FROM ledger_entry l LEFT JOIN subsidy s USING (booking_id)
-        WHERE l.booking_id IS NOT NULL AND s.booking_id IS NULL""",
-    "a balance is not the sum of its entries": """
-        SELECT b.fund_id || ' ' || b.account FROM fund_balance b LEFT JOIN (
-            SELECT fund_id, account, sum(moved) AS total FROM (
-                SELECT fund_id, to_account AS account, amount_fen AS moved FROM ledger_entry
-                UNION ALL SELECT fund_id, from_account, -amount_fen FROM ledger_entry) m
-            GROUP BY fund_id, account) s USING (fund_id, account)
-        WHERE b.balance_fen <> coalesce(s.total, 0)
-        OR (b.balance_fen < 0 AND b.account <> 'source')""",
-    "a ledger has a gap": """
-        SELECT f.id FROM fund f LEFT JOIN (
-            SELECT fund_id, count(*) AS entries, min(number) AS first, max(number) AS last
-            FROM ledger_entry GROUP BY fund_id) l ON l.fund_id = f.id
-        WHERE (coalesce(l.entries, 0), coalesce(l.last, 0)) <> (f.last_number, f.last_number)
-        OR coalesce(l.first, 1) <> 1""",
-    "a claim line is not its visit's subsidy": """
-        SELECT l.booking_id FROM claim_line l JOIN booking b ON b.id = l.booking_id
-        LEFT JOIN subsidy s ON s.booking_id = l.booking_id
-        WHERE (b.status, s.status, s.committed_fen)
-            IS DISTINCT FROM ('completed', 'committed', l.amount_fen)""",
-    "a claim is not the sum of its lines": """
-        SELECT c.id FROM claim c LEFT JOIN (
-            SELECT claim_id, sum(amount_fen) AS total FROM claim_line GROUP BY claim_id) l
-        ON l.claim_id = c.id WHERE c.amount_fen <> coalesce(l.total, 0)""",
-    "a claim and its payment differ": """
-        SELECT c.id FROM claim c LEFT JOIN ledger_entry l ON l.claim_id = c.id AND l.kind = 'pay'
-        WHERE coalesce(l.amount_fen, 0) <> CASE WHEN c.status = 'paid' THEN c.amount_fen ELSE 0 END
-        """,
+    **reconciliation.CHECKS,
     "a visit of long ago is in no claim": """
         SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
         LEFT JOIN claim_line l ON l.booking_id = b.id
@@ -180,6 +140,7 @@ def violations(session: Session, *, now: datetime) -> Iterator[str]:
         "unclaimed": now - CLAIMED_WITHIN,
         "holding": list(HOLDING),
         "now": now,
+        "fund_id": None,  # of all funds
     }
     for name, sql in CHECKS.items():
         wanted = text(sql)

@@ -10,15 +10,26 @@ from uuid_utils.compat import uuid7
 
 from app.db import create_engine
 from app.models import (
+    Account,
     ApprovalMode,
     Booking,
     BookingStatus,
     Claim,
+    EntryKind,
     Fund,
+    LedgerEntry,
     Notification,
     VenueSession,
 )
-from app.services import claims, idempotency, notifications, reviews, site_cards, verify
+from app.services import (
+    claims,
+    idempotency,
+    notifications,
+    reversals,
+    reviews,
+    site_cards,
+    verify,
+)
 from app.services.idempotency import Answer
 from tests.conftest import NOW, as_owner, database, plain
 from tests.makers import (
@@ -186,9 +197,12 @@ FAULTS: dict[str, list[str]] = {
         UPDATE fund_balance SET balance_fen = balance_fen + 1000000000 WHERE account = 'paid';
         UPDATE fund_balance SET balance_fen = balance_fen - 1000000000 WHERE account = 'payable';
         UPDATE fund SET last_number = last_number + 1;
-        INSERT INTO ledger_entry
-            (id, fund_id, number, kind, from_account, to_account, amount_fen, step)
-        SELECT uuid7(), id, last_number, 'pay', 'payable', 'paid', 1000000000, 'x' FROM fund""",
+        INSERT INTO ledger_entry (id, fund_id, number, kind, from_account, to_account, amount_fen,
+            step, booked_on, hash)
+        SELECT uuid7(), id, last_number, 'pay', 'payable', 'paid', 1000000000, 'x', now(), 'x'
+        FROM fund""",
+        """ALTER TABLE fund_balance DISABLE TRIGGER USER;
+        DELETE FROM fund_balance WHERE account = 'available'""",
     ],
     "a ledger has a gap": [
         "UPDATE fund SET last_number = last_number + 1",
@@ -196,6 +210,37 @@ FAULTS: dict[str, list[str]] = {
         UPDATE ledger_entry SET number = 0 WHERE number = 1""",
         """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
         DELETE FROM ledger_entry WHERE number = 2""",
+    ],
+    "a ledger was changed": [
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry SET document = 'x' WHERE kind = 'pay'""",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        DELETE FROM ledger_entry WHERE number = 1""",
+    ],
+    "a ledger does not end where its fund says": [
+        "UPDATE fund SET head = sha256(head)",
+        "UPDATE fund SET last_number = last_number - 1",
+    ],
+    "an entry is not of its kind": [
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_kind_fixes_accounts_check;
+        UPDATE ledger_entry SET to_account = 'paid' WHERE kind = 'commit'""",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_amount_positive_check;
+        UPDATE ledger_entry SET amount_fen = 0 WHERE kind = 'commit'""",
+    ],
+    "a reversal is not the mirror image of its entry": [
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry SET amount_fen = amount_fen - 1 WHERE kind = 'reverse_pay'""",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        UPDATE ledger_entry m SET reverses_id = o.id FROM ledger_entry o
+        WHERE o.kind = 'reserve' AND o.number = 2 AND m.kind = 'reverse_pay'""",
+    ],
+    "a reversal was not confirmed, or a confirmed one not made": [
+        "UPDATE reversal SET status = 'refused'",
+        "DELETE FROM reversal",
+        """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
+        DELETE FROM ledger_entry WHERE kind = 'reverse_pay'""",
     ],
     "a claim line is not its visit's subsidy": [
         "UPDATE claim_line SET amount_fen = amount_fen + 1",
@@ -239,6 +284,7 @@ def make_all_kinds(session: Session) -> None:
     november = make_session(session, hall, starts_at=NOW + 5 * DAY)
     paid = make_completed(session, world, november, attended=18)
     pay_for_november(session, world)
+    pay_again(session, world)
     make_completed(session, world, next(slots))
     make_claim(session, world)
     reviews.write(
@@ -296,14 +342,38 @@ def pay_for_november(session: Session, world: World) -> None:
         "pay": world.fund_approver,
     }
     for name, who in steps.items():
-        claims.move(
-            session,
-            actor=actor(session, who),
-            claim_id=claim.id,
-            name=name,
-            now=NOW,
-            voucher_number="2026-记-0117" if name == "pay" else None,
-        )
+        move_claim(session, who, claim, name)
+
+
+def move_claim(session: Session, who: Account, claim: Claim, name: str) -> None:
+    claims.move(
+        session,
+        actor=actor(session, who),
+        claim_id=claim.id,
+        name=name,
+        now=NOW,
+        voucher_number="2026-记-0117" if name == "pay" else None,
+    )
+
+
+def pay_again(session: Session, world: World) -> None:
+    """Reverse the payment, which was a slip, and pay again."""
+    paid = session.exec(select(LedgerEntry).where(LedgerEntry.kind == EntryKind.PAY)).one()
+    reverse(session, world, paid)
+    move_claim(session, world.fund_approver, session.exec(select(Claim)).one(), "pay")
+
+
+def reverse(session: Session, world: World, entry: LedgerEntry) -> None:
+    asked = reversals.ask(
+        session,
+        actor=actor(session, world.fund_officer),
+        entry_id=entry.id,
+        reason="记错",
+        now=NOW,
+    )
+    reversals.confirm(
+        session, actor=actor(session, world.fund_approver), reversal_id=asked.id, now=NOW
+    )
 
 
 def make_moved(
@@ -374,9 +444,10 @@ def test_every_fault_is_found_under_its_name(session: Session, name: str, fault:
 
 
 def test_a_violation_names_the_row(session: Session) -> None:
-    run(session, "UPDATE fund SET last_number = last_number + 1")
+    run(session, "UPDATE fund SET head = sha256(head)")
     fund = session.exec(select(Fund)).one()
-    assert list(verify.violations(session, now=LATER)) == [f"a ledger has a gap: {fund.id}"]
+    line = f"a ledger does not end where its fund says: {fund.id}"
+    assert list(verify.violations(session, now=LATER)) == [line]
 
 
 @pytest.mark.parametrize(
