@@ -9,14 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from sqlmodel import Session
 
-from app.api.deps import ActorDep, Line, SessionDep
+from app.api import burn_down
+from app.api.burn_down import BurnDown
+from app.api.deps import ActorDep, Line, NowDep, SessionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
 from app.api.transactions import TransactionPublic
 from app.api.transactions import shown as entry_shown
 from app.errors import Unauthenticated
 from app.models import Fund, WhenExhausted
-from app.services import fund_periods, funds, idempotency, ledger, organisations
+from app.services import fund_outlook, fund_periods, funds, idempotency, ledger, organisations
 from app.services.access import NotInScope
 
 router = APIRouter(prefix="/funds", tags=["fund"])
@@ -62,6 +64,16 @@ class FundPublic(BaseModel):
     when_exhausted: WhenExhausted
     closed_through: date | None
     balances_fen: Balances
+
+
+class FundDetail(FundPublic):
+    """A fund, and how it burns down."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"example": EXAMPLE | {"burn_down": burn_down.EXAMPLE}}
+    )
+
+    burn_down: BurnDown
 
 
 class Funds(BaseModel):
@@ -164,9 +176,11 @@ def open_fund(said: Annotated[FundIn, Body()], actor: ActorDep, once: OnceDep) -
     summary="A fund and its balances",
     responses=problems(Unauthenticated, ledger.FundNotFound),
 )
-def get_fund(fund_id: UUID, actor: ActorDep, session: SessionDep) -> FundPublic:
-    """Show one fund."""
-    return _public(session, funds.get(session, actor=actor, fund_id=fund_id))
+def get_fund(fund_id: UUID, actor: ActorDep, session: SessionDep, now: NowDep) -> FundDetail:
+    """Show one fund, month by month, with what it will have paid for by the end of its year."""
+    fund = funds.get(session, actor=actor, fund_id=fund_id)
+    outlook = fund_outlook.of(session, fund=fund, now=now)
+    return FundDetail(**vars(_public(session, fund)), burn_down=burn_down.shown(outlook))
 
 
 @router.post(

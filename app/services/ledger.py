@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, text
-from sqlmodel import Session, col, literal_column, select
+from sqlmodel import Session, literal_column, select
 
 from app.db import violating
 from app.errors import Conflict, NotFound

@@ -109,9 +109,7 @@ def test_statements_join_month_to_month(session: Session, world: World) -> None:
     fund = world.fund
     first = bring(session, fund, 100, LAST_OF_OCTOBER)
     bring(session, fund, 50, NOW)
-    last = ledger.post(
-        session, fund_id=fund.id, kind=K.RESERVE, amount_fen=30, step="r", now=NOW
-    )
+    last = ledger.post(session, fund_id=fund.id, kind=K.RESERVE, amount_fen=30, step="r", now=NOW)
     close(session, world)
     months = [date(2026, n, 1) for n in (9, 10, 11, 12)]
     told = [fund_periods.statement(session, fund=fund, month=month) for month in months]
