@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import Session
 
-from app.models import Booking, Category, EntryKind, Fund, OrganisationKind, Site
+from app.models import Booking, Category, EntryKind, Fund, FundAccount, OrganisationKind, Site
 from app.services import fund_outlook, ledger, orders
 from app.services.fund_outlook import LATELY_DAYS, Part
 from tests.conftest import NOW
@@ -183,7 +183,7 @@ def test_it_is_what_counting_by_hand_gives(session: Session, world: World, seed:
     }
     assert sum(month.appropriated_fen for month in seen.months) == PLENTY
     left = ledger.balances(session, fund_id=fund.id)
-    assert seen.months[-1].available_fen == left[ledger.FundAccount.AVAILABLE]
+    assert seen.months[-1].available_fen == left[FundAccount.AVAILABLE]
 
 
 def test_it_takes_two_statements_however_much_is_booked(session: Session, world: World) -> None:
