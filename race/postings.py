@@ -110,9 +110,7 @@ def _open(engine: Engine) -> list[UUID]:
         ]
 
 
-def _run(
-    commands: list[list[str]], files: list[Path], seed: int, kills: int, calls: int
-) -> int:
+def _run(commands: list[list[str]], files: list[Path], seed: int, kills: int, calls: int) -> int:
     """Have all clients do their part; kill one each time another share of the calls is done."""
     running = [_start(command) for command in commands]
     chance, killed, waited = Random(seed), 0, 0.0
@@ -165,7 +163,7 @@ def _judge(
         if facts != [call.fund_id, call.kind, call.amount_fen, call.document]:
             yield f"{step}: {facts} is not what was sent"
     for step in calls:
-        if len(answers[step]) != 2:  # noqa: PLR2004 - each is sent twice
+        if len(answers[step]) != 2:
             yield f"{step}: {len(answers[step])} answers"
         posted = set(answers[step]) - {"exhausted"}
         if posted != ({there[step]} if step in there else set()):

@@ -228,9 +228,7 @@ def list_reversals(
     """List them, the newest first."""
     after = read_cursor(cursor, UUID)
     fund = funds.get(session, actor=actor, fund_id=fund_id)
-    rows = reversals.page(
-        session, fund_id=fund.id, before=after[0] if after else None, limit=limit
-    )
+    rows = reversals.page(session, fund_id=fund.id, before=after[0] if after else None, limit=limit)
     return ReversalPage(
         items=[_reversal(row) for row in rows[:limit]], next_cursor=_cursor(rows, limit)
     )

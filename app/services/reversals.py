@@ -80,9 +80,7 @@ class AskerAnswers(Conflict):
     zh = "申请人不得复核自己的冲正申请"
 
 
-def ask(
-    session: Session, *, actor: Actor, entry_id: UUID, reason: str, now: datetime
-) -> Reversal:
+def ask(session: Session, *, actor: Actor, entry_id: UUID, reason: str, now: datetime) -> Reversal:
     """Ask for an entry to be reversed; of what a visit cost, for all of it.
 
     Args:
@@ -155,9 +153,7 @@ def refuse(session: Session, *, actor: Actor, reversal_id: UUID, now: datetime) 
     return _answer(session, actor, reversal_id, ReversalStatus.REFUSED, now)
 
 
-def page(
-    session: Session, *, fund_id: UUID, before: UUID | None, limit: int
-) -> Sequence[Reversal]:
+def page(session: Session, *, fund_id: UUID, before: UUID | None, limit: int) -> Sequence[Reversal]:
     """Return one more than `limit` of a fund's reversals, the newest first.
 
     Args:

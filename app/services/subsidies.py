@@ -72,9 +72,7 @@ def arithmetic(rule: SubsidyRule, *, people: int) -> dict[str, int]:
     }
 
 
-def reserve(
-    session: Session, *, case: Case, people: int, now: datetime | None = None
-) -> Subsidy:
+def reserve(session: Session, *, case: Case, people: int, now: datetime | None = None) -> Subsidy:
     """Set aside what the visit will cost, if the tariff and the fund provide for it.
 
     Raises:
@@ -106,9 +104,7 @@ def reserve(
     return subsidy
 
 
-def commit(
-    session: Session, *, booking_id: UUID, people: int, now: datetime | None = None
-) -> None:
+def commit(session: Session, *, booking_id: UUID, people: int, now: datetime | None = None) -> None:
     """Owe the site what the visit cost with `people` attending; the rest goes back.
 
     What the visit cost more than was reserved is topped up as far as the fund goes.

@@ -118,7 +118,9 @@ def test_an_odd_fund_is_not_opened(
     client: TestClient, session: Session, world: World, odd: dict[str, object]
 ) -> None:
     headers = signed_in(session, world.district_staff)
-    refused(client.post(PATH, json=opening(world, **odd), headers=headers), 422, "malformed-request")
+    refused(
+        client.post(PATH, json=opening(world, **odd), headers=headers), 422, "malformed-request"
+    )
 
 
 def test_a_document_brings_its_money_once(

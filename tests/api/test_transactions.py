@@ -61,7 +61,7 @@ def test_a_ledger_is_asked_for_some_of_it(
     claim = entry_of(session, EntryKind.PAY).claim_id
     assert [e["kind"] for e in found(claim_id=str(claim))] == ["pay", "reverse_pay", "pay"]
     days = sorted({str(e["booked_on"]) for e in everything})
-    early = found(**{"to": days[0]}, limit="200")
+    early = found(to=days[0], limit="200")
     late = found(**{"from": days[1]}, limit="200")
     assert late + early == everything
     assert early

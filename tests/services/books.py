@@ -86,9 +86,7 @@ def make_paid(session: Session, world: World) -> Claim:
     return claim
 
 
-def ask(
-    session: Session, world: World, entry: LedgerEntry, who: Account | None = None
-) -> Reversal:
+def ask(session: Session, world: World, entry: LedgerEntry, who: Account | None = None) -> Reversal:
     return reversals.ask(
         session,
         actor=actor(session, who or world.fund_officer),
@@ -114,7 +112,9 @@ def make_books(session: Session) -> World:
     """Bring money, have visits, pay and correct."""
     world = make_world(session)
     hall = make_venue(session, world.site)
-    slots = iter([make_session(session, hall, starts_at=IN_A_WEEK + 3 * n * HOUR) for n in range(6)])
+    slots = iter(
+        [make_session(session, hall, starts_at=IN_A_WEEK + 3 * n * HOUR) for n in range(6)]
+    )
     make_completed(session, world, next(slots), attended=18)
     claim = make_paid(session, world)
     reverse(session, world, entry_of(session, EntryKind.PAY, fund=world.fund))

@@ -140,7 +140,9 @@ def test_an_entry_is_booked_on_the_districts_day(
 
 def test_no_entry_is_booked_before_the_one_before_it(session: Session, fund: Fund) -> None:
     days = [
-        ledger.appropriate(session, fund_id=fund.id, amount_fen=1, document=str(n), now=at).booked_on
+        ledger.appropriate(
+            session, fund_id=fund.id, amount_fen=1, document=str(n), now=at
+        ).booked_on
         for n, at in enumerate((NOW, NOW - timedelta(days=3), NOW + timedelta(days=1)))
     ]
     assert days == [local_date(NOW), local_date(NOW), local_date(NOW + timedelta(days=1))]

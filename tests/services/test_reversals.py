@@ -138,9 +138,7 @@ def test_what_a_visit_cost_is_reversed_as_a_whole(
 def test_a_visit_is_reversed_though_all_else_is_reserved(session: Session, world: World) -> None:
     visit = make_completed(session, world, attended=18)
     left = stands(session, world)[FundAccount.AVAILABLE]
-    ledger.post(
-        session, fund_id=world.fund.id, kind=K.LAPSE, amount_fen=left, step="all", now=NOW
-    )
+    ledger.post(session, fund_id=world.fund.id, kind=K.LAPSE, amount_fen=left, step="all", now=NOW)
     reverse(session, world, entry_of(session, K.COMMIT, visit))
     assert stands(session, world)[FundAccount.AVAILABLE] == 19_000
     assert sound(session)
