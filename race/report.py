@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.machine import say
+from race.postings import Played
 from race.runs import Phase, Score
 from race.stories import Fault
 
@@ -30,6 +31,17 @@ def show(scores: Mapping[str, Score], seed: int) -> None:
     faults = (found for score in scores.values() for found in score.found)
     for found in islice(faults, _SHOWN):
         console.print(f"{found.fault}: {found.where}: {found.seen}", markup=False)
+
+
+def posted(played: Played) -> None:
+    """Print what came out of the postings, and the first faults."""
+    console = Console(width=140)
+    console.print(
+        f"{played.acknowledged:,} calls acknowledged, {played.entries:,} entries,"
+        f" {played.killed} clients killed, {len(played.faults)} faults"
+    )
+    for fault in played.faults[:_SHOWN]:
+        console.print(fault, markup=False)
 
 
 def _totals(scores: Mapping[str, Score], seed: int) -> Table:

@@ -240,7 +240,10 @@ def refuse(posted: Posted, *, fund_id: UUID, amount_fen: int) -> NoReturn:
     """Raise what a posting was refused for.
 
     Raises:
-        FundNotFound, FundExhausted, PostingDiffers, PeriodClosed: as `post`.
+        FundNotFound: no fund has this id.
+        FundExhausted: the account it takes from holds less.
+        PostingDiffers: its step has an entry of another kind, amount or subject.
+        PeriodClosed: its month is closed.
     """
     if posted.refusal == "no fund":
         raise FundNotFound(fund_id=fund_id)
