@@ -24,7 +24,7 @@ from app.db import create_engine
 from app.models import JobRun
 from app.services import (
     audit,
-    claims,
+    claim_drafts,
     idempotency,
     identities,
     notifications,
@@ -167,7 +167,7 @@ def _photos(session: Session, now: datetime) -> int:
 
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
-    Job("draft-claims", 600, partial(_daily, claims.draft_last_month)),
+    Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
     Job("answer-overdue", 20, _bookings(overdue.unanswered)),
     Job("mark-no-shows", 60, _bookings(overdue.missed)),
     Job("close-finished", 60, _bookings(overdue.finished)),
