@@ -109,7 +109,7 @@ class ExceptionKind(StrEnum):
 
     ATTENDED_ABOVE_EXPECTED = "attended_above_expected"
     UNCONFIRMED_BY_BRANCH = "unconfirmed_by_branch"
-    TWO_SITES_AT_ONCE = "two_sites_at_once"
+    AT_TWO_SITES = "at_two_sites"
     JUST_UNDER_THRESHOLD = "just_under_threshold"
     RESERVED_TOO_LONG = "reserved_too_long"
 

@@ -33,7 +33,7 @@ _IN_CLAIMS = {
     ExceptionKind.UNCONFIRMED_BY_BRANCH: (
         "NOT EXISTS (SELECT FROM review r WHERE r.booking_id = line.booking_id)"
     ),
-    ExceptionKind.TWO_SITES_AT_ONCE: """EXISTS (
+    ExceptionKind.AT_TWO_SITES: """EXISTS (
         SELECT FROM booking other WHERE other.organisation_id = line.organisation_id
         AND other.site_id <> line.site_id AND other.status IN ('arrived', 'completed')
         AND other.starts_at < line.ends_at AND other.ends_at > line.starts_at)""",

@@ -94,7 +94,7 @@ def test_what_is_not_odd_is_not_there(
     client: TestClient, session: Session, world: World, odd: Booking, path: str
 ) -> None:
     officer = signed_in(session, world.fund_officer)
-    for body in (said(odd, kind="two_sites_at_once"), said(odd, booking_id=NOBODY)):
+    for body in (said(odd, kind="at_two_sites"), said(odd, booking_id=NOBODY)):
         refused(client.post(path, json=body, headers=officer), 404, "exception-not-found")
 
 

@@ -132,7 +132,7 @@ def stretch(session: Session, booking: Booking, starts: timedelta) -> None:
         (timedelta(0), True, False),
     ],
 )
-def test_one_branch_was_at_two_sites_at_once(
+def test_one_branch_was_at_at_two_sites(
     session: Session, world: World, starts: timedelta, same_site: bool, odd: bool
 ) -> None:
     first = confirm(session, world, make_completed(session, world))
@@ -141,11 +141,11 @@ def test_one_branch_was_at_two_sites_at_once(
     slot = make_session(session, other.venue, starts_at=IN_A_WEEK + timedelta(days=3))
     second = confirm(session, world, make_completed(session, other, slot))
     stretch(session, second, starts)
-    both: Found = {(K.TWO_SITES_AT_ONCE, first.id), (K.TWO_SITES_AT_ONCE, second.id)}
+    both: Found = {(K.AT_TWO_SITES, first.id), (K.AT_TWO_SITES, second.id)}
     assert found(session, world) == (both if odd else set())
 
 
-def test_two_branches_may_be_at_two_sites_at_once(session: Session, world: World) -> None:
+def test_two_branches_may_be_at_at_two_sites(session: Session, world: World) -> None:
     confirm(session, world, make_completed(session, world))
     branch = make_organisation(session, parent=world.town)
     guests = World(
@@ -241,7 +241,7 @@ def test_a_look_is_kept_with_who_when_and_what(session: Session, world: World) -
     assert view.exceptions == 1
     assert found(session, world, looked=True) == {(K.UNCONFIRMED_BY_BRANCH, booking.id)}
     assert found(session, world, looked=False) == {(K.ATTENDED_ABOVE_EXPECTED, booking.id)}
-    assert found(session, world, kind=K.TWO_SITES_AT_ONCE) == set()
+    assert found(session, world, kind=K.AT_TWO_SITES) == set()
     (line,) = claim_lines.page(session, claim_id=claim.id, limit=5)
     assert [(odd.kind, odd.look is None) for odd in line.odd] == [
         (K.ATTENDED_ABOVE_EXPECTED, True),

@@ -208,7 +208,7 @@ export type ClaimMove = keyof typeof CLAIM_MOVES
 export const EXCEPTIONS: Record<ExceptionKind, string> = {
   attended_above_expected: '实到人数多于预约人数',
   unconfirmed_by_branch: '支部尚未评价确认',
-  two_sites_at_once: '该支部同一时间在两处阵地',
+  at_two_sites: '该支部同一时间在两处阵地',
   just_under_threshold: '金额略低于重点核查标准',
   reserved_too_long: '活动结束 30 天后补助仍在预留',
 }
