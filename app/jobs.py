@@ -24,7 +24,7 @@ from app.db import create_engine
 from app.models import JobRun
 from app.services import (
     audit,
-    claims,
+    claim_drafts,
     fund_periods,
     idempotency,
     identities,
@@ -168,7 +168,7 @@ def _photos(session: Session, now: datetime) -> int:
 
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
-    Job("draft-claims", 600, partial(_daily, claims.draft_last_month)),
+    Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
     Job("lapse-funds", 600, partial(_daily, fund_periods.lapse)),
     Job("answer-overdue", 20, _bookings(overdue.unanswered)),
     Job("mark-no-shows", 60, _bookings(overdue.missed)),

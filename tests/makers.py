@@ -41,7 +41,7 @@ from app.models import (
 from app.services import (
     access,
     changes,
-    claims,
+    claim_drafts,
     ledger,
     location_reports,
     moves,
@@ -477,7 +477,7 @@ def make_completed(
 
 def make_claim(session: Session, world: World) -> Claim:
     """Draft the world's site's claim for the visits of `MONTH`."""
-    claims.draft_month(session, fund_id=world.fund.id, month=MONTH)
+    claim_drafts.draft_month(session, fund_id=world.fund.id, month=MONTH)
     theirs = select(Claim).where(Claim.site_id == world.site.id, Claim.month == MONTH)
     return session.exec(theirs).one()
 

@@ -188,6 +188,18 @@ def rules(_: Ground) -> dict[str, Any]:
     }
 
 
+def look(ground: Ground) -> dict[str, Any]:
+    return {
+        "booking_id": ground["done_id"],
+        "kind": "unconfirmed_by_branch",
+        "note": "已核实",
+    }
+
+
+def lines(ground: Ground) -> dict[str, Any]:
+    return {"booking_ids": [ground["done_id"]], "reason": "因故"}
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -408,11 +420,17 @@ RULES: dict[str, Rule] = {
     "reverseTransaction": Rule(ROW, may="f", sees="dpa", json=reason),
     "confirmReversal": Rule(ROW, may="p", sees="dfa"),
     "refuseReversal": Rule(ROW, may="p", sees="dfa"),
+    "listExceptions": Rule(ROW, may="dfpa"),
+    "lookAtException": Rule(ROW, may="fp", sees="da", json=look),
     "listClaims": Rule(SIGNED_IN),
     "getClaim": Rule(ROW, may="stdfpa"),
+    "listClaimLines": Rule(ROW, may="stdfpa"),
+    "getClaimSheet": Rule(ROW, may="stdfpa"),
+    "getClaimPaper": Rule(ROW, may="stdfpa"),
     "submitClaim": Rule(ROW, may="s", sees="tdfpa"),
     "reviewClaim": Rule(ROW, may="f", sees="stdpa"),
-    "returnClaim": Rule(ROW, may="f", sees="stdpa", json=reason),
+    "returnClaim": Rule(ROW, may="fp", sees="stda", json=reason),
+    "returnClaimLines": Rule(ROW, may="fp", sees="stda", json=lines),
     "approveClaim": Rule(ROW, may="p", sees="stdfa"),
     "payClaim": Rule(ROW, may="p", sees="stdfa", json=lambda _: {"voucher_number": "2026-1"}),
     # messages and figures

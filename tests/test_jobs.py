@@ -32,7 +32,7 @@ from app.models import (
     Visit,
 )
 from app.services import (
-    claims,
+    claim_drafts,
     idempotency,
     identities,
     ledger,
@@ -386,7 +386,7 @@ def test_what_a_failed_job_did_is_undone(
 ) -> None:
     make_completed(setup, world)
     setup.commit()
-    really = claims.draft_last_month
+    really = claim_drafts.draft_last_month
 
     def work(session: Session, now: datetime) -> int:
         really(session, now)

@@ -88,7 +88,7 @@ def settle(session: Session, canary: str) -> District:
     world = make_world(session, groups_limit=9)
     later = make_session(session, world.venue, starts_at=IN_A_WEEK + 3 * HOUR)
     done = make_session(session, world.venue, starts_at=IN_A_WEEK - 6 * HOUR)
-    make_completed(session, world, done)
+    completed = make_completed(session, world, done)
     claim = make_claim(session, world)
     booking = make_booking(session, world, later)
     places = {
@@ -142,6 +142,7 @@ def settle(session: Session, canary: str) -> District:
         "claim_id": claim.id,
         "closure_id": shut.id,
         "digest": photo.digest,
+        "done_id": completed.id,
         "entry_id": entry.id,
         "fund_id": world.fund.id,
         "grant_id": membership.id,

@@ -11,7 +11,7 @@ from sqlmodel import Session, select
 
 from app.api import deps
 from app.models import Claim, Organisation, Role, Site
-from app.services import accounts, claims, notifications, verify
+from app.services import accounts, claim_drafts, notifications, verify
 from app.services.calendar import local_date
 from tests.conftest import NOW
 from tests.makers import IN_A_WEEK, World, make_grant, make_world
@@ -123,7 +123,9 @@ def test_a_visit_from_the_map_to_the_payment(
 
     # The site claims the month, and two people of the fund see it paid.
     session.flush()
-    claims.draft_month(session, fund_id=world.fund.id, month=local_date(IN_A_WEEK).replace(day=1))
+    claim_drafts.draft_month(
+        session, fund_id=world.fund.id, month=local_date(IN_A_WEEK).replace(day=1)
+    )
     claim = session.exec(select(Claim)).one()
     manager.post(f"/claims/{claim.id}/submit")
     officer.sign_in()

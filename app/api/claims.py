@@ -1,45 +1,41 @@
-"""Claims (补单), from draft to payment."""
+"""Claims (补单) as they are read."""
 
-from datetime import date
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
-from sqlmodel import col
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from sqlmodel import Session
 
 from app.api.bookings import NamedPublic
 from app.api.deps import (
     ActorDep,
     CursorDep,
     CursorUnreadable,
+    DateDep,
     LimitDep,
-    Line,
-    Prose,
     SessionDep,
     read_cursor,
     write_cursor,
 )
-from app.api.once import OnceDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
-from app.models import Claim, ClaimStatus
-from app.services import claims, idempotency, ledger
-from app.services.access import NotInScope
+from app.models import Claim, ClaimStatus, ExceptionKind
+from app.services import claim_lines, claims
+from app.services.access import Actor
 
 router = APIRouter(prefix="/claims", tags=["claims"])
 
-REFUSALS = problems(
-    Unauthenticated,
-    NotInScope,
-    claims.ClaimNotFound,
-    claims.ClaimStateConflict,
-    idempotency.IdempotencyKeyReused,
-)
+FIRST_LINES = 50
+"""How many lines come with a claim; the others by pages of their own."""
 
 
 class ClaimPublic(BaseModel):
-    """The visits of one site in one month, `month` its first day, and what they cost, fen."""
+    """The visits of one site in one month, `month` its first day, and what they cost, fen.
+
+    `exceptions` counts what does not match and nobody has looked at; `moves` are the reader's.
+    """
 
     id: UUID
     fund_id: UUID
@@ -48,6 +44,7 @@ class ClaimPublic(BaseModel):
     status: ClaimStatus
     visits: int
     amount_fen: int
+    exceptions: int
     returned_reason: str | None
     voucher_number: str | None
     paid_at: AwareDatetime | None
@@ -62,19 +59,113 @@ class ClaimPage(BaseModel):
     next_cursor: str | None
 
 
-class ReturnIn(BaseModel):
-    """What the site has to mend."""
+class WordPublic(BaseModel):
+    """Somebody's word on a visit; `name` is null where the clock said it."""
 
-    reason: Prose = Field(min_length=1, max_length=500, examples=["第 3 行人数与签到不符"])
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
-
-class PayIn(BaseModel):
-    """The number of the payment voucher."""
-
-    voucher_number: Line = Field(max_length=40, examples=["2026-记-0117"])
+    name: str | None
+    at: AwareDatetime
 
 
-def _public(view: claims.View) -> ClaimPublic:
+class LookPublic(BaseModel):
+    """Who looked at an exception, when, and what they found."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    by_id: UUID
+    by_name: str
+    at: AwareDatetime
+    note: str
+
+
+class OddPublic(BaseModel):
+    """One thing that does not match about a line; `look` is null until somebody looked."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    kind: ExceptionKind
+    look: LookPublic | None
+
+
+class StarsPublic(BaseModel):
+    """What the branch gave, 1 to 5 stars each."""
+
+    content: int
+    reception: int
+    facilities: int
+
+
+class RulePublic(BaseModel):
+    """The line of the tariff that a visit was paid by."""
+
+    code: str
+    version: int
+
+
+class LinePublic(BaseModel):
+    """One visit of a claim and its evidence.
+
+    The site's word is `received` at arrival and `counted` at completion; the branch's is `reviewed`
+    with its `stars`. `arithmetic` has every number the amount was made of.
+    """
+
+    booking_id: UUID
+    code: str
+    organisation: NamedPublic
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    people_expected: int
+    people_attended: int
+    amount_fen: int
+    received: WordPublic
+    counted: WordPublic | None
+    reviewed: WordPublic | None
+    stars: StarsPublic | None
+    rule: RulePublic | None
+    arithmetic: dict[str, Any]
+    exceptions: list[OddPublic]
+
+
+class LinePage(BaseModel):
+    """A page of lines, the earliest visit first."""
+
+    items: list[LinePublic]
+    next_cursor: str | None
+
+
+class ReturnedPublic(BaseModel):
+    """A visit that was taken out of the claim; a later one takes it up again."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    booking_id: UUID
+    code: str
+    amount_fen: int
+    reason: str
+    by_name: str
+    at: AwareDatetime
+
+
+class SignedPublic(BaseModel):
+    """Who made the moves that count, by name."""
+
+    submit: str | None
+    review: str | None
+    approve: str | None
+    pay: str | None
+
+
+class ClaimDetail(ClaimPublic):
+    """A claim with its first lines, what was taken out of it, and who signed it."""
+
+    lines: LinePage
+    returned_lines: list[ReturnedPublic]
+    signed: SignedPublic
+
+
+def public(view: claims.View) -> ClaimPublic:
+    """Return what the API says of a claim."""
     claim = view.claim
     return ClaimPublic(
         id=claim.id,
@@ -84,12 +175,28 @@ def _public(view: claims.View) -> ClaimPublic:
         status=ClaimStatus(claim.status),
         visits=view.visits,
         amount_fen=claim.amount_fen,
+        exceptions=view.exceptions,
         returned_reason=claim.returned_reason,
         voucher_number=claim.voucher_number,
         paid_at=claim.paid_at,
         moves=view.moves,
         version=claim.version,
     )
+
+
+def shown(session: Session, claim: Claim, actor: Actor) -> ClaimPublic:
+    """Return what the API says of one claim to an actor."""
+    return public(claims.views(session, [claim], actor=actor)[0])
+
+
+def get_wanted(
+    status: Annotated[list[ClaimStatus] | None, Query(max_length=6)] = None,
+    site_id: UUID | None = None,
+    fund_id: UUID | None = None,
+    month: Annotated[DateDep | None, Query(description="Any day of it")] = None,
+) -> claims.Wanted:
+    """Give which claims are asked for."""
+    return claims.Wanted(status=status, site_id=site_id, fund_id=fund_id, month=month)
 
 
 @router.get(
@@ -101,19 +208,16 @@ def _public(view: claims.View) -> ClaimPublic:
 def list_claims(
     actor: ActorDep,
     session: SessionDep,
-    status: Annotated[list[ClaimStatus] | None, Query(max_length=6)] = None,
+    wanted: Annotated[claims.Wanted, Depends(get_wanted)],
     limit: LimitDep = 50,
     cursor: CursorDep = None,
 ) -> ClaimPage:
     """List claims in the reader's scope."""
-    wanted = claims.visible(actor)
-    if status:
-        wanted = wanted.where(col(Claim.status).in_(status))
     after = read_cursor(cursor, date.fromisoformat, UUID)
-    found = claims.page(session, wanted, after=after, limit=limit)
+    found = claims.page(session, actor=actor, wanted=wanted, after=after, limit=limit)
     rows = found[:limit]
     return ClaimPage(
-        items=[_public(view) for view in claims.views(session, rows, actor=actor)],
+        items=[public(view) for view in claims.views(session, rows, actor=actor)],
         next_cursor=write_cursor(rows[-1].month.isoformat(), rows[-1].id)
         if len(found) > limit
         else None,
@@ -123,82 +227,75 @@ def list_claims(
 @router.get(
     "/{claim_id}",
     operation_id="getClaim",
-    summary="One claim",
+    summary="One claim with its first lines",
     responses=problems(Unauthenticated, claims.ClaimNotFound),
 )
-def get_claim(claim_id: UUID, actor: ActorDep, session: SessionDep) -> ClaimPublic:
-    """Show one claim."""
+def get_claim(claim_id: UUID, actor: ActorDep, session: SessionDep) -> ClaimDetail:
+    """Show one claim, its first 50 lines with their evidence, and what was taken out of it."""
     claim = claims.get(session, actor=actor, claim_id=claim_id)
-    return _public(claims.views(session, [claim], actor=actor)[0])
-
-
-def _moved(
-    once: OnceDep, actor: ActorDep, claim_id: UUID, name: str, **said: str | None
-) -> Response:
-    claim = claims.move(
-        once.session, actor=actor, claim_id=claim_id, name=name, now=once.now, **said
+    names = claim_lines.signed(session, claim=claim)
+    return ClaimDetail(
+        **shown(session, claim, actor).model_dump(),
+        lines=_lines(session, claim, after=None, limit=FIRST_LINES),
+        returned_lines=[
+            ReturnedPublic.model_validate(line)
+            for line in claim_lines.returned(session, claim_id=claim.id)
+        ],
+        signed=SignedPublic(**{deed: names.get(deed) for deed in SignedPublic.model_fields}),
     )
-    return once.answer(200, _public(claims.views(once.session, [claim], actor=actor)[0]))
 
 
-@router.post(
-    "/{claim_id}/submit",
-    operation_id="submitClaim",
-    summary="Put a site's claim before the fund",
-    response_model=ClaimPublic,
-    responses=REFUSALS,
+@router.get(
+    "/{claim_id}/lines",
+    operation_id="listClaimLines",
+    summary="The lines of a claim",
+    responses=problems(Unauthenticated, claims.ClaimNotFound, CursorUnreadable),
 )
-def submit(claim_id: UUID, actor: ActorDep, once: OnceDep) -> Response:
-    """Submit a draft, or one that was returned."""
-    return _moved(once, actor, claim_id, "submit")
+def list_claim_lines(
+    claim_id: UUID,
+    actor: ActorDep,
+    session: SessionDep,
+    limit: LimitDep = 50,
+    cursor: CursorDep = None,
+) -> LinePage:
+    """List visits of a claim with what speaks for them, and against."""
+    claim = claims.get(session, actor=actor, claim_id=claim_id)
+    return _lines(session, claim, after=read_cursor(cursor, datetime, UUID), limit=limit)
 
 
-@router.post(
-    "/{claim_id}/review",
-    operation_id="reviewClaim",
-    summary="Find a claim in order",
-    response_model=ClaimPublic,
-    responses=REFUSALS,
-)
-def review(claim_id: UUID, actor: ActorDep, once: OnceDep) -> Response:
-    """Pass a submitted claim on to the approver, who is somebody else."""
-    return _moved(once, actor, claim_id, "review")
+def _lines(
+    session: Session, claim: Claim, *, after: tuple[Any, ...] | None, limit: int
+) -> LinePage:
+    found = claim_lines.page(session, claim_id=claim.id, after=after, limit=limit)
+    rows = found[:limit]
+    return LinePage(
+        items=[_line(line) for line in rows],
+        next_cursor=write_cursor(rows[-1].starts_at, rows[-1].booking_id)
+        if len(found) > limit
+        else None,
+    )
 
 
-@router.post(
-    "/{claim_id}/return",
-    operation_id="returnClaim",
-    summary="Send a claim back, with a reason",
-    response_model=ClaimPublic,
-    responses=REFUSALS,
-)
-def send_back(
-    claim_id: UUID, said: Annotated[ReturnIn, Body()], actor: ActorDep, once: OnceDep
-) -> Response:
-    """Return a submitted claim to the site."""
-    return _moved(once, actor, claim_id, "return", reason=said.reason)
-
-
-@router.post(
-    "/{claim_id}/approve",
-    operation_id="approveClaim",
-    summary="Approve a reviewed claim",
-    response_model=ClaimPublic,
-    responses=REFUSALS | problems(claims.ClaimStateConflict, claims.ReviewerApproves),
-)
-def approve(claim_id: UUID, actor: ActorDep, once: OnceDep) -> Response:
-    """Approve it; never the person who reviewed it."""
-    return _moved(once, actor, claim_id, "approve")
-
-
-@router.post(
-    "/{claim_id}/pay",
-    operation_id="payClaim",
-    summary="Record the payment of a claim",
-    response_model=ClaimPublic,
-    responses=REFUSALS
-    | problems(claims.ClaimStateConflict, claims.ReviewerApproves, ledger.FundExhausted),
-)
-def pay(claim_id: UUID, said: Annotated[PayIn, Body()], actor: ActorDep, once: OnceDep) -> Response:
-    """Move the claim's amount from payable to paid, under its voucher."""
-    return _moved(once, actor, claim_id, "pay", voucher_number=said.voucher_number)
+def _line(line: claim_lines.Line) -> LinePublic:
+    content, reception, facilities = line.stars or (0, 0, 0)
+    return LinePublic(
+        booking_id=line.booking_id,
+        code=line.code,
+        organisation=NamedPublic(id=line.organisation_id, name=line.organisation_name),
+        starts_at=line.starts_at,
+        ends_at=line.ends_at,
+        people_expected=line.people_expected,
+        people_attended=line.people_attended,
+        amount_fen=line.amount_fen,
+        received=WordPublic.model_validate(line.received),
+        counted=WordPublic.model_validate(line.counted) if line.counted else None,
+        reviewed=WordPublic.model_validate(line.reviewed) if line.reviewed else None,
+        stars=StarsPublic(content=content, reception=reception, facilities=facilities)
+        if line.stars
+        else None,
+        rule=RulePublic(code=line.rule_code, version=line.rule_version)
+        if line.rule_code and line.rule_version
+        else None,
+        arithmetic=line.arithmetic,
+        exceptions=[OddPublic.model_validate(odd) for odd in line.odd],
+    )

@@ -20,7 +20,7 @@ from app.models import (
     Site,
     SubsidyRule,
 )
-from app.services import claims, ledger
+from app.services import claim_drafts, claim_moves, ledger
 
 YUAN = 100
 DRAFTED_ON = 3
@@ -137,7 +137,7 @@ def _next(month: date) -> date:
 
 
 def _draft(world: World, fund_id: UUID, month: date, *, newest: bool) -> None:
-    claims.draft_month(world.session, fund_id=fund_id, month=month)
+    claim_drafts.draft_month(world.session, fund_id=fund_id, month=month)
     drafts = world.session.exec(
         select(Claim.id, Site.code)
         .join(Site, col(Site.id) == Claim.site_id)
@@ -169,7 +169,7 @@ def _step(world: World, claim_id: UUID, manager: UUID, steps: list[str]) -> None
         "return": world.staff.officer,
     }
     world.tally[f"claim {name}"] += 1
-    claims.move(
+    claim_moves.move(
         world.session,
         actor=world.actor(actors.get(name, world.staff.approver)),
         claim_id=claim_id,

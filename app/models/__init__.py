@@ -18,7 +18,14 @@ from app.models.booking import (
 from app.models.booking_group import BookingGroup, GroupKind
 from app.models.boundary import Boundary
 from app.models.calendar_feed import CalendarFeed
-from app.models.claim import Claim, ClaimLine, ClaimStatus
+from app.models.claim import (
+    Claim,
+    ClaimLine,
+    ClaimStatus,
+    ExceptionKind,
+    ExceptionLook,
+    ReturnedLine,
+)
 from app.models.dropped_photo import DroppedPhoto
 from app.models.fund import (
     ACCOUNTS,
@@ -107,6 +114,8 @@ __all__ = [
     "Crs",
     "DroppedPhoto",
     "EntryKind",
+    "ExceptionKind",
+    "ExceptionLook",
     "Fund",
     "FundAccount",
     "FundBalance",
@@ -140,6 +149,7 @@ __all__ = [
     "Registration",
     "RegistrationStatus",
     "ReportStatus",
+    "ReturnedLine",
     "Reversal",
     "ReversalStatus",
     "Review",

@@ -12,7 +12,8 @@ from app.services import reconciliation, site_cards, site_words
 PATIENCE = timedelta(minutes=15)
 """How long a message that is due may wait before it counts as lost."""
 CLAIMED_WITHIN = timedelta(days=65)
-"""When a visit is in a claim for sure: drafts are made in the month after, or the next."""
+"""When a visit is in a claim for sure, or again in one that it was taken out of: drafts are made in
+the month after, or the next."""
 
 CHECKS: dict[str, str] = {
     "two sessions of a venue overlap": """
@@ -73,7 +74,11 @@ CHECKS: dict[str, str] = {
     "a visit of long ago is in no claim": """
         SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
         LEFT JOIN claim_line l ON l.booking_id = b.id
-        WHERE s.committed_fen > 0 AND b.starts_at < :unclaimed AND l.booking_id IS NULL""",
+        WHERE s.committed_fen > 0 AND b.starts_at < :unclaimed AND l.booking_id IS NULL
+        AND NOT EXISTS (SELECT FROM returned_line r
+            WHERE r.booking_id = b.id AND r.returned_at >= :unclaimed)""",
+    "a visit is in a claim that it was taken out of": """
+        SELECT l.booking_id FROM claim_line l JOIN returned_line r USING (claim_id, booking_id)""",
     "an offer outlasted its time, or lasts into its session": """
         SELECT e.id FROM waitlist_entry e JOIN venue_session s ON s.id = e.session_id
         WHERE e.status = 'offered' AND (e.confirm_by < :late OR e.confirm_by > s.starts_at)""",

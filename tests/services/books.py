@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 
 from app.models import Account, Booking, Claim, EntryKind, Fund, LedgerEntry, Reversal
 from app.models.posting import POST
-from app.services import claims, ledger, reversals
+from app.services import claim_moves, ledger, reversals
 from tests.conftest import NOW, as_owner
 from tests.makers import (
     HOUR,
@@ -68,7 +68,7 @@ def entry_of(
 
 def move_claim(session: Session, world: World, claim: Claim, name: str) -> Claim:
     who = {"submit": world.manager, "review": world.fund_officer}.get(name, world.fund_approver)
-    return claims.move(
+    return claim_moves.move(
         session,
         actor=actor(session, who),
         claim_id=claim.id,

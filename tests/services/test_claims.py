@@ -1,8 +1,7 @@
-"""Claims: a month drafted once, every move in its state and role, four eyes, money that moves."""
+"""Claims: who sees which, what a state keeps, and money that moves once."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -20,16 +19,12 @@ from app.models import (
     OrganisationKind,
     Role,
 )
-from app.services import claims, ledger, verify
+from app.services import claim_drafts, claim_moves, claims, ledger, verify
 from app.services.access import NotInScope
-from app.services.claims import (
-    CLAIM_MOVES,
-    ClaimNotFound,
-    ClaimStateConflict,
-    ReviewerApproves,
-    draft_month,
-)
-from tests.conftest import NOW, as_owner
+from app.services.claim_moves import ClaimChanged, ClaimStateConflict, VoucherTaken
+from app.services.claim_states import CLAIM_MOVES
+from app.services.claims import ClaimNotFound
+from tests.conftest import NOW
 from tests.makers import (
     HOUR,
     IN_A_WEEK,
@@ -39,14 +34,14 @@ from tests.makers import (
     make_account,
     make_claim,
     make_completed,
-    make_fund,
     make_grant,
     make_organisation,
     make_session,
     make_site,
-    make_venue,
     make_world,
 )
+from tests.services.claim_steps import bring, lines, move
+from tests.services.statements import counted
 
 C = ClaimStatus
 DAY = timedelta(days=1)
@@ -63,265 +58,6 @@ def claim(session: Session, world: World) -> Claim:
     return make_claim(session, world)
 
 
-def move(session: Session, who: Account, claim: Claim, name: str, **said: str | None) -> Claim:
-    words: dict[str, Any] = {"reason": "第 3 行有误", "voucher_number": f"记-{claim.id}"[:40]}
-    return claims.move(
-        session,
-        actor=actor(session, who),
-        claim_id=claim.id,
-        name=name,
-        now=NOW,
-        **(words | said),
-    )
-
-
-def lines(session: Session, claim: Claim) -> list[ClaimLine]:
-    return list(session.exec(select(ClaimLine).where(ClaimLine.claim_id == claim.id)).all())
-
-
-def test_a_month_is_drafted_once(session: Session, world: World) -> None:
-    later = make_session(session, world.venue, starts_at=IN_A_WEEK + 3 * HOUR)
-    first = make_completed(session, world, attended=18)
-    second = make_completed(session, world, later, attended=30)
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 2
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 0
-    claim = session.exec(select(Claim)).one()
-    assert (claim.site_id, claim.month, claim.status) == (world.site.id, MONTH, C.DRAFT)
-    assert claim.amount_fen == 19_000 + 25_000
-    drafted = {
-        (line.booking_id, line.people_attended, line.amount_fen) for line in lines(session, claim)
-    }
-    assert drafted == {(first.id, 18, 19_000), (second.id, 30, 25_000)}
-
-
-def test_each_site_has_a_claim_of_its_own(session: Session, world: World) -> None:
-    other = make_site(session, world.town)
-    make_completed(session, world)
-    hall = make_venue(session, other)
-    elsewhere = World(
-        **{
-            **world.__dict__,
-            "site": other,
-            "slot": make_session(session, hall),
-            "manager": make_account(session, Role.SITE_MANAGER, at=other),
-        }
-    )
-    world.programme.site_id = other.id
-    make_completed(session, elsewhere)
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 2
-    made = session.exec(select(Claim.site_id).where(Claim.amount_fen == 20_000)).all()
-    assert set(made) == {world.site.id, other.id}
-
-
-def test_a_draft_takes_what_comes_late_and_a_submitted_claim_does_not(
-    session: Session, world: World, claim: Claim
-) -> None:
-    slots = [make_session(session, world.venue, starts_at=IN_A_WEEK + n * 3 * HOUR) for n in (1, 2)]
-    make_completed(session, world, slots[0])
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 1
-    move(session, world.manager, claim, "submit")
-    make_completed(session, world, slots[1])
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 0
-    assert (claim.amount_fen, len(lines(session, claim))) == (40_000, 2)
-    assert draft_month(session, fund_id=world.fund.id, month=date(2027, 1, 1)) == 1
-
-
-@pytest.mark.parametrize(
-    ("starts_at", "month"),
-    [
-        (datetime(2026, 11, 30, 15, 59, tzinfo=UTC), date(2026, 11, 1)),
-        (datetime(2026, 11, 30, 16, 0, tzinfo=UTC), date(2026, 12, 1)),
-        (datetime(2026, 12, 31, 15, 59, tzinfo=UTC), date(2026, 12, 1)),
-    ],
-)
-def test_a_visit_belongs_to_the_month_on_the_wall(
-    session: Session, world: World, starts_at: datetime, month: date
-) -> None:
-    slot = make_session(session, world.venue, starts_at=starts_at, lasting=HOUR)
-    make_completed(session, world, slot)
-    for each in (date(2026, 10, 1), date(2026, 11, 1), date(2026, 12, 1)):
-        added = draft_month(session, fund_id=world.fund.id, month=each)
-        assert added == (1 if each == month else 0)
-
-
-def test_what_the_fund_does_not_owe_is_not_claimed(session: Session, world: World) -> None:
-    make_completed(session, world, attended=0)
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 0
-    other = make_fund(session, make_organisation(session))
-    make_completed(session, world, make_session(session, world.venue, starts_at=IN_A_WEEK + DAY))
-    assert draft_month(session, fund_id=other.id, month=MONTH) == 0
-    assert draft_month(session, fund_id=world.fund.id, month=MONTH) == 1
-
-
-@pytest.mark.parametrize(
-    ("now", "added"),
-    [
-        (datetime(2026, 12, 31, 15, 59, tzinfo=UTC), 0),
-        (datetime(2026, 12, 31, 16, 0, tzinfo=UTC), 1),
-        (datetime(2027, 1, 31, 15, 59, tzinfo=UTC), 1),
-        (datetime(2027, 1, 31, 16, 0, tzinfo=UTC), 1),
-        (datetime(2028, 3, 1, 16, 0, tzinfo=UTC), 0),
-    ],
-)
-def test_the_job_drafts_what_is_owed_by_the_end_of_the_month_before(
-    session: Session, world: World, now: datetime, added: int
-) -> None:
-    make_completed(session, world)
-    assert claims.draft_last_month(session, now) == added
-    assert claims.draft_last_month(session, now) == 0
-
-
-WAY = {
-    C.DRAFT: [],
-    C.SUBMITTED: ["submit"],
-    C.RETURNED: ["submit", "return"],
-    C.REVIEWED: ["submit", "review"],
-    C.APPROVED: ["submit", "review", "approve"],
-    C.PAID: ["submit", "review", "approve", "pay"],
-}
-GOES = {
-    (C.DRAFT, "submit"): (Role.SITE_MANAGER, C.SUBMITTED),
-    (C.RETURNED, "submit"): (Role.SITE_MANAGER, C.SUBMITTED),
-    (C.SUBMITTED, "review"): (Role.FUND_OFFICER, C.REVIEWED),
-    (C.SUBMITTED, "return"): (Role.FUND_OFFICER, C.RETURNED),
-    (C.REVIEWED, "approve"): (Role.FUND_APPROVER, C.APPROVED),
-    (C.APPROVED, "pay"): (Role.FUND_APPROVER, C.PAID),
-}
-MAKES = {
-    "submit": Role.SITE_MANAGER,
-    "review": Role.FUND_OFFICER,
-    "return": Role.FUND_OFFICER,
-    "approve": Role.FUND_APPROVER,
-    "pay": Role.FUND_APPROVER,
-}
-SEE = {
-    Role.SITE_MANAGER,
-    Role.TOWN_STAFF,
-    Role.FUND_OFFICER,
-    Role.FUND_APPROVER,
-    Role.DISTRICT_STAFF,
-    Role.AUDITOR,
-}
-
-
-def by(world: World, name: str) -> Account:
-    who = {
-        Role.SITE_MANAGER: world.manager,
-        Role.FUND_OFFICER: world.fund_officer,
-        Role.FUND_APPROVER: world.fund_approver,
-    }
-    return who[MAKES[name]]
-
-
-def bring(session: Session, world: World, claim: Claim, status: ClaimStatus) -> Claim:
-    for name in WAY[status]:
-        move(session, by(world, name), claim, name)
-    return claim
-
-
-def make_somebody(session: Session, world: World, role: Role | None) -> Account:
-    places = {
-        Role.SITE_MANAGER: world.site,
-        Role.ORGANISER: world.branch,
-        Role.MEMBER: world.branch,
-        Role.TOWN_STAFF: world.town,
-        Role.SYSTEM_ADMIN: None,
-        Role.SECURITY_ADMIN: None,
-    }
-    return make_account(session, role, at=places.get(role, world.district) if role else None)
-
-
-def outcome(session: Session, who: Account, claim: Claim, name: str) -> str:
-    """Try a move and undo it; tell the new state or the refusal."""
-    savepoint = session.begin_nested()
-    try:
-        return str(move(session, who, claim, name).status)
-    except (NotInScope, ClaimNotFound, ClaimStateConflict) as refused:
-        return refused.slug()
-    finally:
-        savepoint.rollback()
-
-
-def expected(status: ClaimStatus, name: str, role: Role | None) -> str:
-    if role not in SEE:
-        return ClaimNotFound.slug()
-    if role != MAKES[name]:
-        return NotInScope.slug()
-    return str(GOES[status, name][1]) if (status, name) in GOES else ClaimStateConflict.slug()
-
-
-def test_the_cells_below_are_all_there_are() -> None:
-    assert set(WAY) == set(C)
-    assert {name for _, name in GOES} == set(MAKES) == set(CLAIM_MOVES)
-
-
-@pytest.mark.parametrize("status", C)
-def test_each_state_allows_its_moves_to_their_roles_and_nothing_else(
-    session: Session, world: World, claim: Claim, status: ClaimStatus
-) -> None:
-    bring(session, world, claim, status)
-    roles = (*Role, None)
-    people = {role: make_somebody(session, world, role) for role in roles}
-    found = {
-        (role, name): outcome(session, people[role], claim, name)
-        for role in roles
-        for name in CLAIM_MOVES
-    }
-    assert found == {(role, name): expected(status, name, role) for role, name in found}
-
-
-@pytest.mark.parametrize("status", C)
-def test_a_reader_is_shown_the_moves_that_are_theirs(
-    session: Session, world: World, claim: Claim, status: ClaimStatus
-) -> None:
-    bring(session, world, claim, status)
-    for role in SEE:
-        who = make_somebody(session, world, role)
-        (view,) = claims.views(session, [claim], actor=actor(session, who))
-        theirs = [name for name in CLAIM_MOVES if GOES.get((status, name), (None,))[0] == role]
-        assert view.moves == theirs
-        assert (view.site_name, view.visits) == (world.site.name, 1)
-
-
-def make_all_in_one(session: Session, world: World) -> Account:
-    """Make an officer who is also an approver."""
-    who = make_account(session, Role.FUND_OFFICER, at=world.district)
-    make_grant(session, who, Role.FUND_APPROVER, at=world.district)
-    return who
-
-
-def test_who_reviewed_a_claim_does_not_approve_it(
-    session: Session, world: World, claim: Claim
-) -> None:
-    both = make_all_in_one(session, world)
-    move(session, world.manager, claim, "submit")
-    move(session, both, claim, "review")
-    (view,) = claims.views(session, [claim], actor=actor(session, both))
-    assert view.moves == []
-    with pytest.raises(ReviewerApproves), session.begin_nested():
-        move(session, both, claim, "approve")
-    assert move(session, world.fund_approver, claim, "approve").status == C.APPROVED
-
-
-def test_without_the_constraint_they_could(session: Session, world: World, claim: Claim) -> None:
-    both = make_all_in_one(session, world)
-    move(session, world.manager, claim, "submit")
-    move(session, both, claim, "review")
-    as_owner(session)
-    session.connection().execute(
-        text("ALTER TABLE claim DROP CONSTRAINT claim_reviewer_is_not_approver_check")
-    )
-    assert move(session, both, claim, "approve").status == C.APPROVED
-
-
-def test_who_reviewed_one_claim_may_approve_another(
-    session: Session, world: World, claim: Claim
-) -> None:
-    both = make_all_in_one(session, world)
-    bring(session, world, claim, C.REVIEWED)
-    assert move(session, both, claim, "approve").status == C.APPROVED
-
-
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -329,6 +65,8 @@ def test_who_reviewed_one_claim_may_approve_another(
         {"status": C.PAID},
         {"status": "lost"},
         {"voucher_number": "记-1"},
+        {"status": C.REVIEWED},
+        {"status": C.PAID, "voucher_number": "记-1"},
         {"month": MONTH + DAY},
     ],
 )
@@ -365,15 +103,69 @@ def test_paying_moves_the_money_once(session: Session, world: World, claim: Clai
     assert list(verify.violations(session, now=NOW)) == []
 
 
-@pytest.mark.parametrize("name", [name for name in CLAIM_MOVES if name != "pay"])
-def test_no_other_move_touches_the_money(
-    session: Session, world: World, claim: Claim, name: str
-) -> None:
-    source = next(status for status, move_ in GOES if move_ == name)
-    bring(session, world, claim, source)
+def test_no_other_move_touches_the_money(session: Session, world: World, claim: Claim) -> None:
+    later = make_session(session, world.venue, starts_at=IN_A_WEEK + 3 * HOUR)
+    make_completed(session, world, later)
+    make_claim(session, world)
     before = ledger.balances(session, fund_id=world.fund.id)
-    move(session, by(world, name), claim, name)
-    assert ledger.balances(session, fund_id=world.fund.id) == before
+    for name, who in (
+        ("submit", world.manager),
+        ("return", world.fund_officer),
+        ("submit", world.manager),
+        ("return-lines", world.fund_officer),
+        ("review", world.fund_officer),
+        ("approve", world.fund_approver),
+    ):
+        move(session, who, claim, name)
+        assert ledger.balances(session, fund_id=world.fund.id) == before
+
+
+def test_a_voucher_number_is_one_payment_of_a_fund(
+    session: Session, world: World, claim: Claim
+) -> None:
+    bring(session, world, claim, C.PAID)
+    later = make_session(session, world.venue, starts_at=IN_A_WEEK + 3 * HOUR)
+    make_completed(session, world, later)
+    claim_drafts.draft_month(session, fund_id=world.fund.id, month=date(2027, 1, 1))
+    second = session.exec(select(Claim).where(Claim.status == C.DRAFT)).one()
+    bring(session, world, second, C.APPROVED)
+    number = claim.voucher_number
+    with pytest.raises(VoucherTaken), session.begin_nested():
+        move(session, world.fund_approver, second, "pay", voucher_number=number)
+    session.expire_all()
+    assert list(verify.violations(session, now=NOW)) == []
+    paid = move(session, world.fund_approver, second, "pay", voucher_number=f"{number}'")
+    assert paid.status == C.PAID
+
+
+def test_who_has_seen_another_version_moves_nothing(
+    session: Session, world: World, claim: Claim
+) -> None:
+    seen = claim.version
+    move(session, world.manager, claim, "submit", version=seen)
+    with pytest.raises(ClaimChanged):
+        move(session, world.fund_officer, claim, "review", version=seen)
+    assert move(session, world.fund_officer, claim, "review", version=seen + 1).status == C.REVIEWED
+
+
+def test_a_list_of_claims_is_as_many_statements_however_long(
+    session: Session, world: World, claim: Claim
+) -> None:
+    who = actor(session, world.fund_officer)
+
+    def asked() -> int:
+        session.expire_all()
+        with counted(session) as seen:
+            rows = claims.page(session, actor=who, wanted=claims.Wanted(), limit=50)
+            claims.views(session, rows, actor=who)
+        return len(seen)
+
+    one = asked()
+    for month in range(1, 11):
+        made = date(2026, month, 1)
+        session.add(Claim(fund_id=world.fund.id, site_id=world.site.id, month=made, amount_fen=0))
+    session.flush()
+    assert asked() == one
 
 
 def test_every_move_makes_a_version(session: Session, world: World, claim: Claim) -> None:
@@ -411,7 +203,7 @@ def test_a_foreign_claim_is_not_found(
         claims.get(session, actor=who, claim_id=claim.id)
     for name in CLAIM_MOVES:
         with pytest.raises(ClaimNotFound):
-            claims.move(session, actor=who, claim_id=claim.id, name=name, now=NOW)
+            claim_moves.move(session, actor=who, claim_id=claim.id, name=name, now=NOW)
     assert session.exec(claims.visible(who)).all() == []
     assert claims.get(session, actor=actor(session, world.manager), claim_id=claim.id) is claim
 
@@ -448,10 +240,11 @@ def test_claims_are_paged_latest_month_first(session: Session, world: World) -> 
             )
         )
     session.flush()
-    wanted = claims.visible(actor(session, world.manager))
-    first = claims.page(session, wanted, after=None, limit=2)
+    who, wanted = actor(session, world.manager), claims.Wanted()
+    first = claims.page(session, actor=who, wanted=wanted, limit=2)
     assert [claim.month.month for claim in first] == [12, 11, 10]
-    rest = claims.page(session, wanted, after=(first[1].month, first[1].id), limit=2)
+    after = (first[1].month, first[1].id)
+    rest = claims.page(session, actor=who, wanted=wanted, after=after, limit=2)
     assert [claim.month.month for claim in rest] == [10, 9]
 
 

@@ -21,7 +21,7 @@ from app.models import (
     Site,
     Subsidy,
 )
-from app.services import claims, ledger, reversals, verify
+from app.services import claim_drafts, ledger, reversals, verify
 from app.services.access import NotInScope
 from app.services.ledger import FundExhausted
 from app.services.reversals import (
@@ -128,7 +128,7 @@ def test_what_a_visit_cost_is_reversed_as_a_whole(
     assert stands(session, world) == before
     assert session.get_one(Subsidy, visit.id).committed_fen == 0
     assert sound(session)
-    claims.draft_month(session, fund_id=world.fund.id, month=MONTH)
+    claim_drafts.draft_month(session, fund_id=world.fund.id, month=MONTH)
     assert session.exec(select(Claim)).all() == []
     for each in cost:
         with pytest.raises(ReversalPending), session.begin_nested():
@@ -308,7 +308,7 @@ def test_of_a_visit_that_comes_into_a_claim_and_is_reversed_one_happens(
     def act(number: int) -> str:
         with Session(own_engine) as session, session.begin():
             if number:
-                return str(claims.draft_month(session, fund_id=fund_id, month=MONTH))
+                return str(claim_drafts.draft_month(session, fund_id=fund_id, month=MONTH))
             who = session.get_one(Account, approver)
             try:
                 with session.begin_nested():

@@ -22,7 +22,8 @@ from app.models import (
     VenueSession,
 )
 from app.services import (
-    claims,
+    claim_drafts,
+    claim_moves,
     idempotency,
     notifications,
     reversals,
@@ -254,6 +255,7 @@ FAULTS: dict[str, list[str]] = {
     "a claim and its payment differ": [
         "UPDATE claim SET status = 'approved', voucher_number = NULL WHERE status = 'paid'",
         """ALTER TABLE claim DROP CONSTRAINT claim_approved_after_review_check;
+        ALTER TABLE claim DROP CONSTRAINT claim_reviewed_by_somebody_check;
         UPDATE claim SET status = 'paid', voucher_number = '1' WHERE status = 'draft'""",
         """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
         UPDATE ledger_entry SET amount_fen = amount_fen - 1 WHERE kind = 'pay'""",
@@ -261,6 +263,15 @@ FAULTS: dict[str, list[str]] = {
     "a visit of long ago is in no claim": [
         """UPDATE booking SET starts_at = starts_at - interval '100 days'
         WHERE status = 'completed'; DELETE FROM claim_line""",
+        """WITH taken AS (DELETE FROM claim_line RETURNING *)
+        INSERT INTO returned_line SELECT claim_id, booking_id, people_attended, amount_fen, '',
+            (SELECT min(id::text)::uuid FROM account), now() - interval '100 days' FROM taken;
+        UPDATE booking SET starts_at = starts_at - interval '100 days'
+        WHERE status = 'completed'""",
+    ],
+    "a visit is in a claim that it was taken out of": [
+        """INSERT INTO returned_line SELECT claim_id, booking_id, people_attended, amount_fen, '',
+            (SELECT min(id::text)::uuid FROM account), now() FROM claim_line""",
     ],
     "a site's card is believed and wrong": [
         "UPDATE site_card SET digest = digest + 1",
@@ -333,7 +344,7 @@ def make_lines(session: Session, world: World, slot: VenueSession) -> None:
 
 
 def pay_for_november(session: Session, world: World) -> None:
-    claims.draft_month(session, fund_id=world.fund.id, month=date(2026, 11, 1))
+    claim_drafts.draft_month(session, fund_id=world.fund.id, month=date(2026, 11, 1))
     claim = session.exec(select(Claim)).one()
     steps = {
         "submit": world.manager,
@@ -346,7 +357,7 @@ def pay_for_november(session: Session, world: World) -> None:
 
 
 def move_claim(session: Session, who: Account, claim: Claim, name: str) -> None:
-    claims.move(
+    claim_moves.move(
         session,
         actor=actor(session, who),
         claim_id=claim.id,

@@ -116,6 +116,19 @@ export const router = createRouter({
       meta: { login: true },
     },
     {
+      path: '/claims',
+      name: 'claims',
+      component: () => import('./views/ClaimsView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/claims/:claim',
+      name: 'claim',
+      component: () => import('./views/ClaimView.vue'),
+      props: true,
+      meta: { login: true },
+    },
+    {
       path: '/inbox',
       name: 'inbox',
       component: () => import('./views/InboxView.vue'),

@@ -68,6 +68,11 @@ export type PolicyVersion = Schemas['PolicyVersion']
 export type PolicyState = Schemas['PolicyState']
 export type Standing = Schemas['StandingPublic']
 export type StrikeKind = Schemas['StrikeKind']
+export type Claim = Schemas['ClaimPublic']
+export type ClaimDetail = Schemas['ClaimDetail']
+export type ClaimLine = Schemas['LinePublic']
+export type ClaimStatus = Schemas['ClaimStatus']
+export type ExceptionKind = Schemas['ExceptionKind']
 export type Organisation = Schemas['OrganisationPublic']
 
 /** A session offered in a refusal; problem members are outside of the schema. */

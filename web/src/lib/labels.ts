@@ -1,6 +1,8 @@
 import type {
   Category,
+  ClaimStatus,
   Crs,
+  ExceptionKind,
   Flag,
   GroupKind,
   OnHoliday,
@@ -180,4 +182,33 @@ export const POLICY_STATES: Record<PolicyState, string> = {
 export const STRIKE_KINDS: Record<StrikeKind, string> = {
   late_cancel: '逾期取消',
   no_show: '爽约',
+}
+
+export const CLAIM_STATUSES: Record<ClaimStatus, string> = {
+  draft: '草稿',
+  submitted: '已提交',
+  reviewed: '已审核',
+  approved: '已批准',
+  paid: '已支付',
+  returned: '已退回',
+}
+
+/** The moves of a claim that have a button, in the order of the buttons. */
+export const CLAIM_MOVES = {
+  submit: '提交补单',
+  review: '审核通过',
+  approve: '批准',
+  pay: '登记支付',
+  'return-lines': '退回部分明细',
+  return: '整单退回',
+}
+export type ClaimMove = keyof typeof CLAIM_MOVES
+
+/** What does not match about a visit. */
+export const EXCEPTIONS: Record<ExceptionKind, string> = {
+  attended_above_expected: '实到人数多于预约人数',
+  unconfirmed_by_branch: '支部尚未评价确认',
+  at_two_sites: '该支部同一时间在两处阵地',
+  just_under_threshold: '金额略低于重点核查标准',
+  reserved_too_long: '活动结束 30 天后补助仍在预留',
 }

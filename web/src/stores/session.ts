@@ -25,6 +25,10 @@ export const keepsSites = computed(() => holds(['site_manager', 'district_staff'
 export const manages = (site: string): boolean =>
   me.value?.grants.some((grant) => grant.role === 'site_manager' && grant.site?.id === site) ?? false
 export const seesFigures = computed(() => holds(FIGURES_ROLES))
+export const seesClaims = computed(() => holds([...SITE_ROLES, ...FIGURES_ROLES]))
+export const reviewsClaims = computed(() => holds(['fund_officer']))
+export const approvesClaims = computed(() => holds(['fund_approver']))
+export const keepsFunds = computed(() => reviewsClaims.value || approvesClaims.value)
 /** The branches for which this person may order. */
 export const branches = computed(() => {
   const grants = me.value?.grants.filter((grant) => grant.role === 'organiser') ?? []

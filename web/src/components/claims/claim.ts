@@ -1,0 +1,32 @@
+import { answer, http } from '@/api/client'
+import type { ClaimDetail, ClaimLine } from '@/api/types'
+import { money } from '@/lib/format'
+
+/** `2026年3月` of `2026-03-01`. */
+export function monthName(date: string): string {
+  return `${Number(date.slice(0, 4))}年${Number(date.slice(5, 7))}月`
+}
+
+/** How the amount of a visit was reached, where the rule was a base and so much a head. */
+export function sum({ arithmetic }: ClaimLine): string {
+  const { base_fen: base, per_head_fen: each, heads, visit_cap_fen: cap } = arithmetic
+  if (![base, each, heads, cap].every((part) => typeof part === 'number')) return ''
+  return `${money(Number(base))} + ${money(Number(each))} × ${Number(heads)} 人，每次不超过 ${money(Number(cap))}`
+}
+
+/** Save a claim as a file; the address alone would not say who asks. */
+export async function download(claim: ClaimDetail, ending: 'xlsx' | 'pdf'): Promise<void> {
+  const params = { path: { claim_id: claim.id } }
+  const parseAs = 'blob' as const
+  const call =
+    ending === 'xlsx'
+      ? http.GET('/api/v1/claims/{claim_id}.xlsx', { params, parseAs })
+      : http.GET('/api/v1/claims/{claim_id}.pdf', { params, parseAs })
+  const address = URL.createObjectURL((await answer(call as Promise<{ data?: Blob; response: Response }>)) as Blob)
+  const link = document.createElement('a')
+  link.href = address
+  link.download = `补单-${claim.site.name}-${monthName(claim.month)}.${ending}`
+  link.click()
+  // The browser has taken it by then.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}
