@@ -27,8 +27,7 @@ from app.services.access import Actor
 
 router = APIRouter(prefix="/claims", tags=["claims"])
 
-FIRST_LINES = 50
-"""How many lines come with a claim; the others by pages of their own."""
+FIRST_LINES = 50  # come with a claim; the others by pages of their own
 
 
 class ClaimPublic(BaseModel):
