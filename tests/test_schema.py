@@ -24,7 +24,12 @@ DEFINITIONS = text("""
     UNION ALL
     SELECT format('%s may %s %s', grantee, privilege_type, routine_name)
     FROM information_schema.role_routine_grants
-    WHERE routine_schema = 'public' AND routine_name LIKE 'audit%' AND grantee <> grantor
+    WHERE routine_schema = 'public' AND grantee <> grantor
+    AND (routine_name LIKE 'audit%' OR routine_name LIKE 'ledger%')
+    UNION ALL
+    SELECT format('%s.%s by column: %s', attrelid::regclass, attname,
+        regexp_replace(attacl::text, '/[^,}]*', '', 'g'))
+    FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid >= 16384
     UNION ALL
     SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL
@@ -41,6 +46,7 @@ FUNCTIONS = text("""
 
 FAULTS = {
     "a right too many": "GRANT DELETE ON audit_event TO party_map_service",
+    "a column too many": "GRANT UPDATE (head) ON fund TO party_map_service",
     "a column nobody masks": (
         "DROP TRIGGER account_audit ON account;"
         "CREATE CONSTRAINT TRIGGER account_audit AFTER INSERT OR UPDATE OR DELETE ON account"

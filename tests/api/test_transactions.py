@@ -111,7 +111,8 @@ def test_what_cannot_be_reversed_says_why(
     refused(reverse(NOBODY), 404, "transaction-not-found")
     foreign = make_world(session)
     make_completed(session, foreign)
-    refused(reverse(entry_of(session, EntryKind.COMMIT).id), 404, "transaction-not-found")
+    theirs = entry_of(session, EntryKind.COMMIT, fund=foreign.fund)
+    refused(reverse(theirs.id), 404, "transaction-not-found")
 
 
 def test_a_sound_fund_has_nothing_to_reconcile(

@@ -75,9 +75,10 @@ def delete(where: Callable[[Random, int], int]) -> Tamper:
 
 def insert(chance: Random, fund: UUID, entries: int) -> str:
     """A copy of some entry, behind the last one, with a hash that looks like one."""
+    some = at(fund, chance.randint(1, entries))
     return f"""INSERT INTO ledger_entry SELECT (jsonb_populate_record(l, jsonb_build_object(
         'id', uuid7(), 'number', {entries + 1}, 'step', 'forged', 'reverses_id', NULL,
-        'hash', sha256(hash)))).* FROM ledger_entry l WHERE {at(fund, chance.randint(1, entries))}"""
+        'hash', sha256(hash)))).* FROM ledger_entry l WHERE {some}"""
 
 
 def squeeze_in(chance: Random, fund: UUID, entries: int) -> str:
