@@ -152,6 +152,9 @@ def reserve(session: Session, booking: Booking) -> None:
         sector=branch.sector,
         programme_kinds=bookings.programme_kinds(session, booking),
         outside=is_outside(branch, site),
+        site_id=site.id,
+        branch_id=branch.id,
+        ticketed=site.ticketed,
     )
     subsidies.reserve(session, case=case, people=booking.people_expected)
 
