@@ -151,19 +151,19 @@ def used(
         branch_id: who; likewise.
         but: the booking that is not counted.
     """
-    counted: list[ColumnElement[int]] = [literal(0), literal(0)]
+    at_site: ColumnElement[int] = literal(0)
+    of_branch: ColumnElement[int] = literal(0)
     if rule.site_month_cap_fen is not None and site_id:
         month = day.replace(day=1)
         next_month = date(day.year + day.month // DECEMBER, day.month % DECEMBER + 1, 1)
-        at_site = col(Booking.site_id) == site_id
-        counted[0] = _had(at_site, month, next_month, fund_id, but)
+        at_site = _had(col(Booking.site_id) == site_id, month, next_month, fund_id, but)
     if rule.branch_year_cap_fen is not None and branch_id:
         year, next_year = date(day.year, 1, 1), date(day.year + 1, 1, 1)
-        of_branch = col(Booking.organisation_id) == branch_id
-        counted[1] = _had(of_branch, year, next_year, fund_id, but)
+        theirs = col(Booking.organisation_id) == branch_id
+        of_branch = _had(theirs, year, next_year, fund_id, but)
     if rule.site_month_cap_fen is None and rule.branch_year_cap_fen is None:
         return Used()
-    return Used(*session.exec(select(*counted)).one())
+    return Used(*session.exec(select(at_site, of_branch)).one())
 
 
 def _had(
