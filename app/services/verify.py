@@ -80,6 +80,20 @@ CHECKS: dict[str, str] = {
         WHERE (coalesce(l.reserved, 0), coalesce(l.payable, 0)) <> (
             CASE WHEN s.status = 'reserved' THEN s.reserved_fen ELSE 0 END,
             CASE WHEN s.status = 'committed' THEN s.committed_fen ELSE 0 END)""",
+    "a site had more of a month than any rule of its visits gives": """
+        SELECT b.site_id || ' ' || date_trunc('month', b.starts_at AT TIME ZONE 'Asia/Shanghai')
+        FROM subsidy s JOIN booking b ON b.id = s.booking_id JOIN subsidy_rule r ON r.id = s.rule_id
+        WHERE s.status <> 'released' AND coalesce(s.committed_fen, s.reserved_fen) > 0
+        GROUP BY s.fund_id, b.site_id, date_trunc('month', b.starts_at AT TIME ZONE 'Asia/Shanghai')
+        HAVING count(*) = count(r.site_month_cap_fen)
+        AND sum(coalesce(s.committed_fen, s.reserved_fen)) > max(r.site_month_cap_fen)""",
+    "a branch had more of a year than any rule of its visits gives": """
+        SELECT b.organisation_id
+        FROM subsidy s JOIN booking b ON b.id = s.booking_id JOIN subsidy_rule r ON r.id = s.rule_id
+        WHERE s.status <> 'released' AND coalesce(s.committed_fen, s.reserved_fen) > 0
+        GROUP BY s.fund_id, b.organisation_id
+        HAVING count(*) = count(r.branch_year_cap_fen)
+        AND sum(coalesce(s.committed_fen, s.reserved_fen)) > max(r.branch_year_cap_fen)""",
     "a ledger entry is for a booking without a subsidy": """
         SELECT l.id FROM ledger_entry l LEFT JOIN subsidy s USING (booking_id)
         WHERE l.booking_id IS NOT NULL AND s.booking_id IS NULL""",
