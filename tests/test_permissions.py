@@ -15,7 +15,7 @@ from sqlmodel import Session, select
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
-from app.models import Notification, Role
+from app.models import Notification, Role, SubsidyRule
 from app.services import accounts, calendar_feeds, guides, organisations, tokens
 from app.services.access import Actor
 from app.settings import Env, Settings
@@ -120,6 +120,7 @@ def settle(session: Session, canary: str) -> District:
         "claim_id": claim.id,
         "closure_id": shut.id,
         "digest": photo.digest,
+        "district_id": world.district.id,
         "entry_id": entry.id,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
@@ -135,6 +136,9 @@ def settle(session: Session, canary: str) -> District:
         "session_id": later.id,
         "site_id": world.site.id,
         "slug": "session-full",
+        "subsidy_rule_id": session.exec(
+            select(SubsidyRule.id).where(SubsidyRule.organisation_id == world.district.id)
+        ).one(),
         "town_id": world.town.id,
         "user_id": guest.id,
         "venue_id": world.venue.id,
