@@ -113,8 +113,8 @@ def test_amounts_have_bounds(
     for n, value in enumerate((least, most)):
         wanted = line(world, code=f"N{n}", **{name: value})
         assert told(client.post(PATH, json=wanted, headers=officer), 201)[name] == value
-    for value in (least - 1, most + 1, 1.5, True, "1"):
-        reply = client.post(PATH, json=line(world, **{name: value}), headers=officer)
+    for wrong in (least - 1, most + 1, 1.5, True, "1"):
+        reply = client.post(PATH, json=line(world, **{name: wrong}), headers=officer)
         assert pointers(reply) == {f"/{name}"}
 
 

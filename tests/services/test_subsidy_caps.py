@@ -44,7 +44,7 @@ IN_TIME = "booking.starts_at < %(starts_at_{0})s::TIMESTAMP WITH TIME ZONE"
 OF_FUND = " AND subsidy.fund_id = %(fund_id_{0})s::UUID"
 
 
-def capped(session: Session, **caps: int) -> tuple[World, SubsidyRule]:
+def capped(session: Session, **caps: Any) -> tuple[World, SubsidyRule]:
     """A world whose sites are urban, and a rule for these: 100 yuan, and 5 a head up to 40."""
     world = make_world(session, groups_limit=50, people_limit=10_000)
     return world, make_rule(session, world.district, category=Category.URBAN, **caps)

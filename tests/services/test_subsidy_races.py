@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from app.errors import DomainError
-from app.models import Booking, FundAccount, Subsidy, WhenExhausted
+from app.models import Booking, Category, FundAccount, Subsidy, WhenExhausted
 from app.services import ledger, steps, subsidies, verify
 from tests.conftest import NOW
 from tests.makers import (
@@ -45,12 +46,12 @@ def settle(
     *,
     available_fen: int = 1_000_000,
     when_exhausted: WhenExhausted = WhenExhausted.REFUSE,
-    **caps: int,
+    **caps: Any,
 ) -> tuple[World, list[UUID]]:
     """A world with visits to come, 200 yuan each, none of them approved yet."""
     with Session(engine, expire_on_commit=False) as setup, setup.begin():
         world = make_world(setup, available_fen=available_fen, when_exhausted=when_exhausted)
-        make_rule(setup, world.district, category=world.site.category, **caps)
+        make_rule(setup, world.district, category=Category.URBAN, **caps)
         slots = [make_session(setup, make_venue(setup, world.site)) for _ in range(bookings)]
         return world, [make_booking(setup, world, slot).id for slot in slots]
 
@@ -77,7 +78,7 @@ def amounts(engine: Engine) -> list[int]:
 def test_approvals_at_once_fill_a_cap_to_the_fen_and_no_further(
     own_engine: Engine, cap: str
 ) -> None:
-    world, made = settle(own_engine, MANY, **{cap: 3 * VISIT + 1})
+    world, made = settle(own_engine, MANY, **dict[str, Any]({cap: 3 * VISIT + 1}))
     said = at_once(MANY, lambda n: approve(own_engine, world, made[n]))
     assert said == ["approved"] * MANY
     assert amounts(own_engine) == [0, 0, 1, VISIT, VISIT, VISIT]
@@ -111,7 +112,7 @@ def reserving(booking_id: UUID) -> Act:
 def test_without_the_lock_a_cap_is_passed(
     own_engine: Engine, cap: str, guards: Guards, had: list[int]
 ) -> None:
-    _, made = settle(own_engine, 2, **{cap: VISIT})
+    _, made = settle(own_engine, 2, **dict[str, Any]({cap: VISIT}))
     with guards():
         assert one_behind_the_other(own_engine, *map(reserving, made)) == "done"
     with Session(own_engine) as session:
@@ -137,7 +138,8 @@ def test_a_cap_that_one_frees_while_another_waits_is_had_by_the_other(own_engine
     assert approve(own_engine, world, made[0]) == "approved"
 
     def give_back(session: Session) -> object:
-        return subsidies.release(session, booking_id=made[0])
+        subsidies.release(session, booking_id=made[0])
+        return made[0]
 
     assert one_behind_the_other(own_engine, give_back, reserving(made[1])) == "done"
     with Session(own_engine) as session:

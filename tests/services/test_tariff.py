@@ -195,7 +195,7 @@ def test_a_condition_left_out_is_noticed(session: Session, words: str, others: s
         assert board(session) != ["A1", "A2", "E1", None]
 
 
-def line(base: int, per_head: int, head_cap: int, cap: int, **caps: int | None) -> SubsidyRule:
+def line(base: int, per_head: int, head_cap: int, cap: int, **caps: Any) -> SubsidyRule:
     return SubsidyRule(
         organisation_id=uuid7(),
         code="R",
