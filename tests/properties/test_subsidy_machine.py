@@ -253,10 +253,6 @@ def uncut(*_: object, **__: object) -> None:
     """Cut nothing."""
 
 
-def unkept(rule: SubsidyRule, **how: Any) -> tariff.Sums:
-    return ARITHMETIC(rule, **how | {"reserved_fen": 0})
-
-
 def by_the_newest(rule: SubsidyRule, **how: Any) -> tariff.Sums:
     """Pay a base of one fen more from the second version on."""
     sums = ARITHMETIC(rule, **how)
@@ -273,7 +269,6 @@ ARITHMETIC = tariff.arithmetic
         (subsidies, "used", nobody_used),
         (tariff, "_rank", first_comes_first),
         (tariff, "cut", uncut),
-        (tariff, "arithmetic", unkept),
         (tariff, "arithmetic", by_the_newest),
     ],
 )
