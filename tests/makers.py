@@ -1,7 +1,7 @@
 """Makers of saved rows: plain functions with typed defaults."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
@@ -296,22 +296,29 @@ def make_rule(
     per_head_fen: int = 500,
     head_cap: int = 40,
     visit_cap_fen: int = 25_000,
+    site_month_cap_fen: int | None = None,
+    branch_year_cap_fen: int | None = None,
     category: Category | None = None,
     programme_kind: ProgrammeKind | None = None,
     sector: Sector | None = None,
     code: str | None = None,
     version: int = 1,
+    valid_from: date | None = None,
+    valid_to: date | None = None,
 ) -> SubsidyRule:
-    """Save a line of the tariff, valid since the year began."""
+    """Save a line of the tariff, valid since the year began if nothing else is said."""
     rule = SubsidyRule(
         organisation_id=district.id,
         code=code or f"R{next(_numbers)}",
         version=version,
-        valid_from=NOW.date().replace(month=1, day=1),
+        valid_from=valid_from or NOW.date().replace(month=1, day=1),
+        valid_to=valid_to,
         base_fen=base_fen,
         per_head_fen=per_head_fen,
         head_cap=head_cap,
         visit_cap_fen=visit_cap_fen,
+        site_month_cap_fen=site_month_cap_fen,
+        branch_year_cap_fen=branch_year_cap_fen,
         category=category,
         programme_kind=programme_kind,
         sector=sector,

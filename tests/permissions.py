@@ -200,6 +200,30 @@ def lines(ground: Ground) -> dict[str, Any]:
     return {"booking_ids": [ground["done_id"]], "reason": "因故"}
 
 
+def subsidy_terms(_: Ground) -> dict[str, Any]:
+    return {
+        "valid_from": "2026-12-01",
+        "base_fen": 10_000,
+        "per_head_fen": 500,
+        "head_cap": 40,
+        "visit_cap_fen": 25_000,
+    }
+
+
+def new_subsidy_rule(ground: Ground) -> dict[str, Any]:
+    return subsidy_terms(ground) | {"organisation_id": ground["district_id"], "code": "NEW1"}
+
+
+def imagined_visit(ground: Ground) -> dict[str, Any]:
+    return {
+        "organisation_id": ground["district_id"],
+        "day": "2026-12-01",
+        "people": 9,
+        "site_id": ground["site_id"],
+        "branch_id": ground["organisation_id"],
+    }
+
+
 def nothing(_: Ground) -> dict[str, Any]:
     return {}
 
@@ -422,6 +446,14 @@ RULES: dict[str, Rule] = {
     "refuseReversal": Rule(ROW, may="p", sees="dfa"),
     "listExceptions": Rule(ROW, may="dfpa"),
     "lookAtException": Rule(ROW, may="fp", sees="da", json=look),
+    "listSubsidyRules": Rule(SIGNED_IN),
+    "createSubsidyRule": Rule(ROW, may="f", sees="tdpa", json=new_subsidy_rule),
+    "getSubsidyRule": Rule(ROW, may="tdfpa"),
+    "listSubsidyRuleVersions": Rule(ROW, may="tdfpa"),
+    "reviseSubsidyRule": Rule(
+        ROW, may="f", sees="tdpa", json=subsidy_terms, headers={"If-Match": "1"}
+    ),
+    "previewSubsidy": Rule(ROW, may="dfpa", sees="t", json=imagined_visit),
     "listClaims": Rule(SIGNED_IN),
     "getClaim": Rule(ROW, may="stdfpa"),
     "listClaimLines": Rule(ROW, may="stdfpa"),

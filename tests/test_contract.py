@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlmodel import Session, select
 
 from app import clock
-from app.models import Booking, Claim, Fund, Role
+from app.models import Booking, Claim, Fund, Role, SubsidyRule
 from app.services import accounts, grants, tokens
 from tests.live import Live
 from tests.makers import make_group
@@ -35,6 +35,8 @@ def everything(live: Live) -> tuple[str, dict[str, str]]:
         assert booking
         assert claim
         assert fund
+        rule = session.exec(select(SubsidyRule)).first()
+        assert rule
         person = accounts.create(session, name="全能", phone="13911111111", password=None)
         # Of the three offices one person may hold but one.
         for role in (role for role in Role if role not in {Role.SECURITY_ADMIN, Role.AUDITOR}):
@@ -56,6 +58,7 @@ def everything(live: Live) -> tuple[str, dict[str, str]]:
             "group_id": make_group(session, booking).id,
             "site_id": booking.site_id,
             "organisation_id": booking.organisation_id,
+            "subsidy_rule_id": rule.id,
         }
         return token, {name: str(id_) for name, id_ in ids.items()} | {"slug": "session-full"}
 

@@ -15,7 +15,7 @@ from sqlmodel import Session, select
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
-from app.models import LedgerEntry, Notification, Role
+from app.models import LedgerEntry, Notification, Role, SubsidyRule
 from app.services import (
     accounts,
     calendar_feeds,
@@ -143,6 +143,7 @@ def settle(session: Session, canary: str) -> District:
         "closure_id": shut.id,
         "digest": photo.digest,
         "done_id": completed.id,
+        "district_id": world.district.id,
         "entry_id": entry.id,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
@@ -160,6 +161,9 @@ def settle(session: Session, canary: str) -> District:
         "session_id": later.id,
         "site_id": world.site.id,
         "slug": "session-full",
+        "subsidy_rule_id": session.exec(
+            select(SubsidyRule.id).where(SubsidyRule.organisation_id == world.district.id)
+        ).one(),
         "town_id": world.town.id,
         "transaction_id": brought.id,
         "user_id": guest.id,

@@ -43,6 +43,7 @@ FACTS: JsonDict = {
     "parking_cars": 20,
     "parking_coaches": 2,
     "step_free": True,
+    "ticketed": False,
     "lend": ["党旗", "宣誓墙"],
     "honours": ["市级示范点"],
 }
@@ -100,6 +101,7 @@ class SiteDesk(BaseModel):
     parking_cars: int
     parking_coaches: int
     step_free: bool
+    ticketed: bool
     lend: list[str]
     honours: list[str]
     contact_name: str

@@ -63,6 +63,7 @@ class SiteIn(BaseModel):
     parking_cars: Places = 0
     parking_coaches: Places = 0
     step_free: StrictBool = False
+    ticketed: StrictBool = False
     lend: Words = Field(default=[])
     honours: Words = Field(default=[])
     location: LocationIn
@@ -75,7 +76,7 @@ class SiteIn(BaseModel):
 
 
 class SiteChange(BaseModel):
-    """What becomes different; code, town and honours are the district's to change."""
+    """What becomes different; code, town, honours and ticketed are the district's to change."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={"example": {"summary": "新的一句话介绍", "parking_coaches": 3}}
@@ -95,6 +96,7 @@ class SiteChange(BaseModel):
     parking_cars: Places | None = None
     parking_coaches: Places | None = None
     step_free: StrictBool | None = None
+    ticketed: StrictBool | None = None
     lend: Words | None = None
     honours: Words | None = None
 

@@ -46,6 +46,8 @@ class _Rate(NamedTuple):
 
 
 _BASE = "base"
+_SITE_MONTH, _BRANCH_YEAR = 3_000, 1_500
+"""Yuan that a site gets in a month, and that a branch costs in a year, at most."""
 _RAISED = _Rate(120, 9, 50, 560)
 _TARIFF: dict[str, tuple[_Rate, Category | None, ProgrammeKind | None, Sector | None]] = {
     _BASE: (_Rate(100, 8, 50, 500), None, None, None),
@@ -68,8 +70,6 @@ def write_tariff(session: Session, *, tree: Tree, since: date, today: date) -> N
     for code, (rate, category, programme_kind, sector) in _TARIFF.items():
         rule = _rule(tree, code, rate, since)
         rule.category, rule.programme_kind, rule.sector = category, programme_kind, sector
-        if code == _BASE and rises:
-            rule.valid_to = raised
         session.add(rule)
     if rises:
         rule = _rule(tree, _BASE, _RAISED, raised)
@@ -87,6 +87,8 @@ def _rule(tree: Tree, code: str, rate: _Rate, since: date) -> SubsidyRule:
         per_head_fen=rate.per_head * YUAN,
         head_cap=rate.heads,
         visit_cap_fen=rate.most * YUAN,
+        site_month_cap_fen=_SITE_MONTH * YUAN,
+        branch_year_cap_fen=_BRANCH_YEAR * YUAN,
     )
 
 

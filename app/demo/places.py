@@ -182,6 +182,7 @@ def _draft(
         parking_cars=10 * luck.randrange(1, 9),
         parking_coaches=sheet.coaches,
         step_free=sheet.step_free,
+        ticketed=sheet.ticketed,
         lend=["党旗", "宣誓墙"] if "oath" in sheet.menu else ["党旗"],
         honours=sheet.honours,
     )

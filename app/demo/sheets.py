@@ -62,6 +62,7 @@ class SiteSheet:
     menu: list[str]
     coaches: int
     step_free: bool
+    ticketed: bool
     honours: list[str]
     summary: str
 
@@ -104,6 +105,7 @@ def _site(row: dict[str, str]) -> SiteSheet:
         menu=row["menu"].split("|"),
         coaches=int(row["coaches"]),
         step_free=row["step_free"] == "1",
+        ticketed=row["ticketed"] == "1",
         honours=[row["honours"]] if row["honours"] else [],
         summary=row["summary"],
     )

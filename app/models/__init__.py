@@ -38,9 +38,6 @@ from app.models.fund import (
     LedgerEntry,
     Reversal,
     ReversalStatus,
-    Subsidy,
-    SubsidyRule,
-    SubsidyStatus,
     WhenExhausted,
 )
 from app.models.guide import GUIDE_NO_OVERLAP, Guide, GuideDuty
@@ -61,6 +58,13 @@ from app.models.site_card import SiteCard, SiteCardStale
 from app.models.site_photo import SitePhoto
 from app.models.site_words import SiteWords
 from app.models.standing import Strike, StrikeKind, Suspension
+from app.models.subsidy import (
+    RULE_DATES_IN_ORDER,
+    RULE_VERSION_ONCE,
+    Subsidy,
+    SubsidyRule,
+    SubsidyStatus,
+)
 from app.models.throttle import LoginThrottle, RateCounter
 from app.models.unmet_search import UnmetSearch
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
@@ -92,6 +96,8 @@ __all__ = [
     "OPEN_NUMBER_TAKEN",
     "PATHS",
     "PEOPLE_FIT",
+    "RULE_DATES_IN_ORDER",
+    "RULE_VERSION_ONCE",
     "STEP_ONCE",
     "WAITS_ONCE",
     "Account",

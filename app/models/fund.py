@@ -1,4 +1,4 @@
-"""The special fund: accounts, ledger, tariff and what each visit costs.
+"""The special fund: its accounts and its ledger.
 
 What writes the ledger is in `app/models/posting.py`.
 """
@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Instant, Row, known, make_append_only
@@ -201,70 +200,3 @@ class Reversal(Row, table=True):
     asked_by: UUID = Field(foreign_key="account.id")
     answered_by: UUID | None = Field(default=None, foreign_key="account.id")
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
-
-
-class SubsidyRule(Row, table=True):
-    """One line of the tariff, for visits on dates `[valid_from, valid_to)`; amounts in fen.
-
-    Empty conditions match everything; the rule with the most conditions wins.
-    """
-
-    __tablename__ = "subsidy_rule"
-    __table_args__: Any = (
-        CheckConstraint("valid_from < valid_to", name="dates_in_order"),
-        CheckConstraint(
-            "least(base_fen, per_head_fen, head_cap, visit_cap_fen) >= 0", name="not_negative"
-        ),
-        UniqueConstraint("organisation_id", "code", "version", name="subsidy_rule_version_once"),
-    )
-
-    organisation_id: UUID = Field(foreign_key="organisation.id")
-    code: str = Field(max_length=32)
-    version: int = 1
-    valid_from: date
-    valid_to: date | None = None
-    category: str | None = None
-    programme_kind: str | None = None
-    sector: str | None = None
-    base_fen: int
-    per_head_fen: int
-    head_cap: int
-    visit_cap_fen: int
-
-
-class SubsidyStatus(StrEnum):
-    """未安排、已预留、已确认、已释放."""
-
-    UNFUNDED = "unfunded"
-    RESERVED = "reserved"
-    COMMITTED = "committed"
-    RELEASED = "released"
-
-
-class Subsidy(SQLModel, table=True):
-    """What the fund owes, or would owe, for one booking; one row a booking, made at approval.
-
-    `round` counts approvals: a booking changed and approved again reserves anew.
-    """
-
-    __tablename__ = "subsidy"
-    __table_args__: Any = (
-        known("status", SubsidyStatus),
-        CheckConstraint("reserved_fen >= 0 AND committed_fen >= 0", name="not_negative"),
-        CheckConstraint(
-            "(status = 'committed') = (committed_fen IS NOT NULL)", name="committed_has_amount"
-        ),
-        CheckConstraint(
-            "status = 'unfunded' OR num_nulls(fund_id, rule_id, reserved_fen) = 0",
-            name="funded_has_fund",
-        ),
-    )
-
-    booking_id: UUID = Field(primary_key=True, foreign_key="booking.id")
-    status: str
-    round: int = 1
-    fund_id: UUID | None = Field(default=None, foreign_key="fund.id")
-    rule_id: UUID | None = Field(default=None, foreign_key="subsidy_rule.id")
-    reserved_fen: int | None = Field(default=None, sa_column=Column(BigInteger))
-    committed_fen: int | None = Field(default=None, sa_column=Column(BigInteger))
-    arithmetic: dict[str, int] = Field(sa_column=Column(JSONB, nullable=False))

@@ -65,7 +65,8 @@ class Site(Row, table=True):
     index covers. What was typed in is kept beside them, in its own CRS, with where it was read off;
     without a gate of its own the `gate_` columns are empty. `outside_confirmed_by` said that the
     point really lies outside the district. `status_reason` tells users why it is suspended or
-    closed. Who checked point and phone is never without when.
+    closed. Who checked point and phone is never without when. `ticketed` places (收费景区) sell
+    tickets: somebody looks at each visit's subsidy.
     """
 
     __tablename__ = "site"
@@ -117,6 +118,7 @@ class Site(Row, table=True):
     parking_cars: int = 0
     parking_coaches: int = 0
     step_free: bool = False
+    ticketed: bool = False
     lend: list[str] = Field(sa_column=_texts())
     honours: list[str] = Field(sa_column=_texts())
     contact_name: str = Field(max_length=40)

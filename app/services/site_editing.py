@@ -16,7 +16,7 @@ from app.services.locations import Typed
 from app.services.site_scope import STAFF
 from app.services.sites import CODE_ONCE, SiteCodeTaken
 
-DISTRICTS_OWN = frozenset({"code", "town_id", "honours"})
+DISTRICTS_OWN = frozenset({"code", "town_id", "honours", "ticketed"})
 """What a manager does not change of their own site."""
 
 
@@ -42,6 +42,7 @@ class Facts(TypedDict):
     parking_cars: int
     parking_coaches: int
     step_free: bool
+    ticketed: bool
     lend: Sequence[str]
     honours: Sequence[str]
 
@@ -63,6 +64,7 @@ class Changes(TypedDict, total=False):
     parking_cars: int
     parking_coaches: int
     step_free: bool
+    ticketed: bool
     lend: list[str]
     honours: list[str]
 

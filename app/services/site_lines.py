@@ -33,6 +33,7 @@ COLUMNS = {
     "parking_cars": "小车位",
     "parking_coaches": "大巴位",
     "step_free": "无障碍",
+    "ticketed": "收费景区",
     "lend": "可借物品",
     "honours": "荣誉",
 }
@@ -76,6 +77,7 @@ SYSTEMS = {"wgs84": Crs.WGS84, "gcj02": Crs.GCJ02, "bd09": Crs.BD09} | {
 TRUTHS = {"是": True, "有": True, "true": True, "否": False, "无": False, "false": False}
 TEXTS = ("name", "short_name", "address", "summary", "introduction", "contact_name")
 _COUNTS = ("parking_cars", "parking_coaches")
+_TRUTHS = ("step_free", "ticketed")
 _DEGREES = {"lon": 180, "lat": 90, "gate_lon": 180, "gate_lat": 90}
 _LISTS = ("kinds", "lend", "honours")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -157,8 +159,7 @@ def _facts(cells: Cells) -> dict[str, Any]:
         facts.pop("short_name", None)
     facts |= {name: int(cells[name] or 0) for name in _COUNTS if name in cells}
     facts |= {name: words(cells[name]) for name in ("lend", "honours") if name in cells}
-    if "step_free" in cells:
-        facts["step_free"] = TRUTHS.get(cells["step_free"].lower(), False)
+    facts |= {name: TRUTHS.get(cells[name].lower(), False) for name in _TRUTHS if name in cells}
     kinds = dict.fromkeys(KINDS[word] for word in words(cells["kinds"]))
     return facts | {"category": CATEGORIES[cells["category"]], "kinds": list(kinds)}
 
@@ -213,7 +214,7 @@ def _unknown(column: str, value: str) -> Wrong | None:
     if column in _COUNTS:
         known = _NUMBER.fullmatch(value) and int(value) <= MOST_PLACES
         return None if known else ("unknown-value", f"应为 0 至 {MOST_PLACES} 的整数")
-    if column == "step_free":
+    if column in _TRUTHS:
         return None if value.lower() in TRUTHS else ("unknown-value", "应为：是、否")
     if column == "contact_phone" and not re.fullmatch(PHONE, value):
         return "unknown-value", "应为电话号码，例如 0533-5180000"

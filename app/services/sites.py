@@ -67,6 +67,7 @@ def create(
     parking_cars: int = 0,
     parking_coaches: int = 0,
     step_free: bool = False,
+    ticketed: bool = False,
     lend: Iterable[str] = (),
     honours: Iterable[str] = (),
     source_note: str | None = None,
@@ -94,6 +95,7 @@ def create(
         parking_cars: places.
         parking_coaches: places.
         step_free: whether a wheelchair gets in.
+        ticketed: whether others pay to get in.
         lend: what may be borrowed.
         honours: what it was named.
         source_note: where the point was read off.
@@ -121,6 +123,7 @@ def create(
         parking_cars=parking_cars,
         parking_coaches=parking_coaches,
         step_free=step_free,
+        ticketed=ticketed,
         lend=list(lend),
         honours=list(honours),
         contact_name=contact_name,

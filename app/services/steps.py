@@ -153,6 +153,9 @@ def reserve(session: Session, booking: Booking, *, now: datetime) -> None:
         sector=branch.sector,
         programme_kinds=bookings.programme_kinds(session, booking),
         outside=is_outside(branch, site),
+        site_id=site.id,
+        branch_id=branch.id,
+        ticketed=site.ticketed,
     )
     subsidies.reserve(session, case=case, people=booking.people_expected, now=now)
 

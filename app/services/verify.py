@@ -71,6 +71,20 @@ CHECKS: dict[str, str] = {
         SELECT b.id FROM booking b LEFT JOIN subsidy s ON s.booking_id = b.id
         WHERE b.status IN ('approved', 'arrived', 'completed') AND s.booking_id IS NULL""",
     **reconciliation.CHECKS,
+    "a site had more of a month than any rule of its visits gives": """
+        SELECT b.site_id || ' ' || date_trunc('month', b.starts_at AT TIME ZONE 'Asia/Shanghai')
+        FROM subsidy s JOIN booking b ON b.id = s.booking_id JOIN subsidy_rule r ON r.id = s.rule_id
+        WHERE s.status <> 'released' AND coalesce(s.committed_fen, s.reserved_fen) > 0
+        GROUP BY s.fund_id, b.site_id, date_trunc('month', b.starts_at AT TIME ZONE 'Asia/Shanghai')
+        HAVING count(*) = count(r.site_month_cap_fen)
+        AND sum(coalesce(s.committed_fen, s.reserved_fen)) > max(r.site_month_cap_fen)""",
+    "a branch had more of a year than any rule of its visits gives": """
+        SELECT b.organisation_id
+        FROM subsidy s JOIN booking b ON b.id = s.booking_id JOIN subsidy_rule r ON r.id = s.rule_id
+        WHERE s.status <> 'released' AND coalesce(s.committed_fen, s.reserved_fen) > 0
+        GROUP BY s.fund_id, b.organisation_id
+        HAVING count(*) = count(r.branch_year_cap_fen)
+        AND sum(coalesce(s.committed_fen, s.reserved_fen)) > max(r.branch_year_cap_fen)""",
     "a visit of long ago is in no claim": """
         SELECT b.id FROM booking b JOIN subsidy s ON s.booking_id = b.id
         LEFT JOIN claim_line l ON l.booking_id = b.id

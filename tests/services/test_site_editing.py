@@ -40,6 +40,7 @@ FACTS: site_editing.Facts = {
     "parking_cars": 0,
     "parking_coaches": 0,
     "step_free": False,
+    "ticketed": False,
     "lend": [],
     "honours": [],
 }

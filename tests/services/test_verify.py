@@ -186,6 +186,14 @@ FAULTS: dict[str, list[str]] = {
         """ALTER TABLE ledger_entry DISABLE TRIGGER USER;
         UPDATE ledger_entry SET amount_fen = amount_fen + 1 WHERE kind = 'commit'""",
     ],
+    "a site had more of a month than any rule of its visits gives": [
+        """ALTER TABLE subsidy_rule DISABLE TRIGGER USER;
+        UPDATE subsidy_rule SET site_month_cap_fen = 20000"""
+    ],
+    "a branch had more of a year than any rule of its visits gives": [
+        """ALTER TABLE subsidy_rule DISABLE TRIGGER USER;
+        UPDATE subsidy_rule SET branch_year_cap_fen = 20000"""
+    ],
     "a ledger entry is for a booking without a subsidy": [
         "DELETE FROM subsidy WHERE status = 'released'"
     ],
