@@ -6,9 +6,9 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, text
-from sqlmodel import Session
 
 from app import words
+from app.reader import Reader
 
 KEPT = timedelta(minutes=10)
 
@@ -59,16 +59,15 @@ _COMMON = text("""
 """)
 
 
-def of(session: Session, *, now: datetime) -> CommonGrams:
+def of(reader: Reader, *, now: datetime) -> CommonGrams:
     """Return the common grams of a database, as they were `KEPT` ago or later.
 
     Args:
-        session: open transaction.
+        reader: reads one statement.
         now: the present instant, aware.
     """
-    engine = session.connection().engine
-    known = _kept.get(engine)
+    known = _kept.get(reader.engine)
     if known is None or abs(now - known.read_at) > KEPT:
-        all_sites, parts = session.connection().execute(_COMMON).one()
-        _kept[engine] = known = CommonGrams(now, max(all_sites, 0.0), parts or {})
+        all_sites, parts = reader.row(_COMMON, {})
+        _kept[reader.engine] = known = CommonGrams(now, max(all_sites, 0.0), parts or {})
     return known

@@ -6,12 +6,16 @@ answers. Else another one takes those that do and reckons the rest, by the query
 uses. Each statement sees one snapshot, and is right alone.
 """
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import TextClause, func, text
 from sqlmodel import Session, select
 
+from app.models import Crs
 from app.reader import Facts, Reader
 from app.services import cards
 from app.services.calendar import ZONE
@@ -112,6 +116,43 @@ def read(reader: Reader, question: Reading, facts: Facts) -> tuple[Any, ...]:
     if not clean:
         _, *answer = reader.row(question.whole, facts)
     return tuple(answer)
+
+
+_LISTED = reading(
+    "location, feature",
+    where="{id} = ANY(CAST(:ids AS uuid[]))",
+    near="{row}.site_id = ANY(CAST(:ids AS uuid[]))",
+    answer="""
+        SELECT {clean}, convert_to(coalesce(string_agg(
+            left(CAST(CAST(feature AS json) -> 'properties' AS text), -1)
+            || ',"point":{"lon":'
+            || round(CAST(ST_X(location) AS numeric), CAST(:digits AS integer))
+            || ',"lat":' || round(CAST(ST_Y(location) AS numeric), CAST(:digits AS integer))
+            || ',"crs":"wgs84"}}', ','
+            ORDER BY array_position(CAST(:ids AS uuid[]), site_id)
+        ), ''), 'UTF8') FROM shown
+    """,
+)
+
+
+def listed(reader: Reader, *, ids: Sequence[UUID], crs: Crs, now: datetime) -> bytes:
+    """Return what lists say of those of these sites that are published, as a JSON array.
+
+    Args:
+        reader: reads one statement.
+        ids: of sites, in the order of the list.
+        crs: of the sites' points in the answer.
+        now: the present instant, aware.
+    """
+    if not ids:
+        return b"[]"
+    facts = {"ids": list(ids), "now": now, "digits": cards.digits(crs)}
+    [told] = read(reader, _LISTED, facts)
+    sites = b"[%s]" % told
+    if crs is Crs.WGS84:
+        return sites
+    moved = [cards.moved(one, crs) for one in json.loads(sites)]
+    return json.dumps(moved, ensure_ascii=False).encode()
 
 
 # The notes go and the cards come in one statement, so of one snapshot: a note that arrives while it
