@@ -181,6 +181,13 @@ def grams_of(term: str) -> list[str]:
     return term.split("'")[1::2]
 
 
+def link(gram: str) -> str:
+    """Return the gram of what a gram has in common with the one before it in a way."""
+    if " " in gram:
+        return "." + gram.partition(" ")[0]
+    return gram[:-1]
+
+
 def _is_read(letter: str) -> bool:
     return ord(letter) in _readings()
 

@@ -18,6 +18,7 @@ from app.models.site_words import lot
 from app.reader import Reader
 from app.services import common_grams, openings
 from app.services.calendar import midnight
+from app.services.common_grams import CommonGrams
 from app.services.coordinates import Place
 from app.services.openings import Asked
 from app.services.site_map import Box
@@ -170,21 +171,33 @@ def _sorted(reader: Reader, query: _Query, typed: Typed | None, sort: SiteSort) 
 def _surely(reader: Reader, query: _Query, typed: Typed, now: datetime) -> list[Found]:
     """Return what was surely meant, tier after tier."""
     known = common_grams.of(reader, now=now)
-    common = {tier for tier in typed.ways if known.sites(typed.ways[tier]) > query.limit}
+    common = {tier for tier in typed.ways if _is_walked(known, tier, typed, query.limit)}
     facts = typed.facts | query.facts | {"limit": query.limit}
     if query.after:
         facts |= {"after": query.after.id, "lot": lot(query.after.id), "tier": query.after.tier}
     if not common:
         return _rows(reader, _looked_up(query, typed), facts)
-    # Half of the tiers fill most pages, and planning takes longer than walking.
+    # Half of the tiers fill most pages of what is common as it is spelt, and planning takes longer
+    # than walking.
     found: list[Found] = []
-    for tiers in (_AS_SPELT, _AS_HEARD):
+    for tiers in (_AS_SPELT, _AS_HEARD) if Tier.NAMED in common else (SURE,):
         parts = _walked(query, typed, common, tiers)
         if parts and len(found) < query.limit:
             facts["limit"] = query.limit - len(found)
             statement = f"SELECT * FROM ({parts}) f LIMIT :limit"  # noqa: S608
             found += _rows(reader, statement, facts, prepared=False)
     return found
+
+
+# To pass by a site takes so much less than to look one up: a name is short, its grams are many.
+_NAMES_A_HIT, _GRAMS_A_HIT = 10, 2
+
+
+def _is_walked(known: CommonGrams, tier: Tier, typed: Typed, limit: int) -> bool:
+    """Tell whether to walk past the sites between those of a page, or look up all that fit."""
+    sites = known.sites(typed.ways[tier])
+    a_hit = _NAMES_A_HIT if tier == Tier.NAMED else _GRAMS_A_HIT
+    return sites > limit and sites * sites * a_hit > limit * known.all_sites
 
 
 _AS_SPELT = [tier for tier in SURE if tier <= Tier.NAMED]

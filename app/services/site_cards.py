@@ -118,21 +118,34 @@ def read(reader: Reader, question: Reading, facts: Facts) -> tuple[Any, ...]:
     return tuple(answer)
 
 
-_LISTED = reading(
-    "location, feature",
-    where="{id} = ANY(CAST(:ids AS uuid[]))",
-    near="{row}.site_id = ANY(CAST(:ids AS uuid[]))",
-    answer="""
-        SELECT {clean}, convert_to(coalesce(string_agg(
-            left(CAST(CAST(feature AS json) -> 'properties' AS text), -1)
-            || ',"point":{"lon":'
-            || round(CAST(ST_X(location) AS numeric), CAST(:digits AS integer))
-            || ',"lat":' || round(CAST(ST_Y(location) AS numeric), CAST(:digits AS integer))
-            || ',"crs":"wgs84"}}', ','
-            ORDER BY array_position(CAST(:ids AS uuid[]), site_id)
-        ), ''), 'UTF8') FROM shown
-    """,
-)
+def told(site_id: str) -> str:
+    """Return SQL for a table `told` of one row: what lists say of a published site, as `site`.
+
+    Args:
+        site_id: SQL for its key, of a table to the left.
+    """
+    degrees = [
+        f"round(CAST(ST_{axis}(c.location) AS numeric), CAST(:digits AS integer))" for axis in "XY"
+    ]
+    lon, lat = degrees
+    # Reckoned only where the card is not good, for one row is enough.
+    return f"""
+        CROSS JOIN LATERAL (
+            SELECT left(CAST(CAST(c.feature AS json) -> 'properties' AS text), -1)
+                || ',"point":{{"lon":' || {lon} || ',"lat":' || {lat}
+                || ',"crs":"wgs84"}}}}' AS site
+            FROM site_card c WHERE c.site_id = {site_id} AND {_GOOD}
+            UNION ALL
+            SELECT CAST({cards.TOLD} AS text) FROM ({cards.published(f"s.id = {site_id}")}) c
+            LIMIT 1
+        ) told
+    """  # noqa: S608  # constants
+
+
+_LISTED = text(f"""
+    SELECT convert_to(coalesce(string_agg(told.site, ',' ORDER BY asked.n), ''), 'UTF8')
+    FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY asked (id, n) {told("asked.id")}
+""")  # noqa: S608  # constants
 
 
 def listed(reader: Reader, *, ids: Sequence[UUID], crs: Crs, now: datetime) -> bytes:
@@ -146,9 +159,8 @@ def listed(reader: Reader, *, ids: Sequence[UUID], crs: Crs, now: datetime) -> b
     """
     if not ids:
         return b"[]"
-    facts = {"ids": list(ids), "now": now, "digits": cards.digits(crs)}
-    [told] = read(reader, _LISTED, facts)
-    sites = b"[%s]" % told
+    [items] = reader.row(_LISTED, {"ids": list(ids), "now": now, "digits": cards.digits(crs)})
+    sites = b"[%s]" % items
     if crs is Crs.WGS84:
         return sites
     moved = [cards.moved(one, crs) for one in json.loads(sites)]

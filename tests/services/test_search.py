@@ -147,6 +147,16 @@ def test_what_is_common_is_what_the_statistics_say(
     assert common_grams.of(Within(session), now=later + 2 * common_grams.KEPT) is not known
 
 
+def test_neighbours_are_taken_to_go_together() -> None:
+    parts = {"红色": 0.1, "色教": 0.08, "色": 0.16, "教育": 0.09, "教": 0.09}
+    known = CommonGrams(NOW, 1000, parts)
+    assert known.sites([words.spelt("红色")]) == pytest.approx(100)
+    assert known.sites([words.spelt("红色教")]) == pytest.approx(50)
+    assert known.sites([words.spelt("红色教育")]) == pytest.approx(50)
+    assert known.sites([words.spelt("红色教师")]) == 0
+    assert known.sites([words.spelt("红色"), words.spelt("教育")]) == pytest.approx(9)
+
+
 def test_nothing_is_guessed_where_something_is_sure(
     session: Session, sites: dict[str, Any]
 ) -> None:
