@@ -8,15 +8,12 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from app import clock, demo, founding, jobs, machine
+from app import clock, demo, founding, machine
 from app.database import ROOT, database, engine_of, upgrade
 from app.db import create_engine
-from app.main import create_app
-from app.services import verify as invariants
 from app.settings import Env, Settings, load
 
 SEED = 370302
@@ -51,6 +48,10 @@ def _build_demo(engine: Engine) -> None:
 @cli.command()
 def run() -> None:
     """Serve the demonstration with its scheduler; sets up the database as needed."""
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    from app import jobs
+
     settings = load()
     _refuse_in_production(settings)
     machine.port_needed(settings.host, settings.port)
@@ -68,6 +69,8 @@ def run() -> None:
 
 
 def _serve(settings: Settings, engine: Engine) -> None:
+    from app.main import create_app
+
     app = create_app(engine, settings)
     uvicorn.Server(uvicorn.Config(app, **listening(settings))).run()
 
@@ -104,6 +107,8 @@ def serve(
 @cli.command(name="jobs")
 def run_jobs() -> None:
     """Run the scheduler until told to stop; as many of these as wanted."""
+    from app import jobs
+
     with database(load()) as url:
         os.environ["APP_DATABASE_URL"] = url
         load.cache_clear()
@@ -147,6 +152,8 @@ def verify() -> None:
     Raises:
         Exit: with 1, if there is one.
     """
+    from app.services import verify as invariants
+
     with database(load()) as url:
         engine = create_engine(url)
         with Session(engine) as session:
@@ -163,6 +170,8 @@ def openapi(
     path: Annotated[Path, typer.Argument(help="file to write")] = ROOT / "openapi/openapi.json",
 ) -> None:
     """Write the contract, as served."""
+    from app.main import create_app
+
     app = create_app(create_engine("postgresql://nowhere/none"))
     text = json.dumps(app.openapi(), ensure_ascii=False, indent=1)
     path.write_text(f"{text}\n")

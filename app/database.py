@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
 
-from app import jobs, postgres
+from app import postgres
 from app.api.limits import AT_ONCE
 from app.db import create_engine
 from app.settings import Settings
@@ -31,6 +29,8 @@ def database(settings: Settings) -> Iterator[str]:
 @contextmanager
 def engine_of(settings: Settings) -> Iterator[Engine]:
     """Yield an engine on that database, brought up to the newest migration."""
+    from app import jobs
+
     with database(settings) as url:
         upgrade(url)
         engine = create_engine(url, pool_size=settings.pool_size + AT_ONCE + len(jobs.JOBS))
@@ -42,6 +42,9 @@ def engine_of(settings: Settings) -> Iterator[Engine]:
 
 def upgrade(url: str) -> None:
     """Bring the database up to the newest migration."""
+    from alembic import command
+    from alembic.config import Config
+
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.attributes["url"] = url

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from sqlmodel import Session
 
 from app import clock, demo
@@ -61,6 +60,8 @@ def import_sites(
 
 
 def _import(run: Import, file: Path, district: str, *, dry_run: bool) -> None:
+    from rich.console import Console
+
     with (
         engine_of(load()) as engine,
         _telling(),

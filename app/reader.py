@@ -10,12 +10,14 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
-from sqlalchemy import Engine, TextClause
+from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 Facts = Mapping[str, object]
+Row = tuple[Any, ...]
+Statement = TextClause | str
 _DIALECT = postgresql.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
 
@@ -25,14 +27,29 @@ class Reader:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def row(self, statement: TextClause, facts: Facts) -> tuple[Any, ...]:
+    def row(self, statement: Statement, facts: Facts) -> Row:
         """Return the one row of a statement that always has one.
 
         Values come as the driver gives them; `bytea` is the cheapest way to a long text.
 
         Args:
-            statement: a constant of its module, for it stays prepared.
+            statement: one of few, for it stays prepared.
             facts: its parameters.
+
+        Raises:
+            DBAPIError: as a session would raise it.
+        """
+        [found] = self.rows(statement, facts)
+        return found
+
+    def rows(self, statement: Statement, facts: Facts, *, prepared: bool = True) -> list[Row]:
+        """Return all rows of a statement.
+
+        Args:
+            statement: SQL, with its parameters as `:name`.
+            facts: its parameters.
+            prepared: whether it stays prepared, and is planned for any parameters; else it is
+                planned for these, which takes longer and may be worth it.
 
         Raises:
             failure: the kind of `DBAPIError` that a session would raise.
@@ -43,7 +60,7 @@ class Reader:
             assert isinstance(connection, psycopg.Connection)  # noqa: S101
             connection.autocommit = True
             cursor = connection.cursor(binary=True, row_factory=tuple_row)
-            found = cursor.execute(_driven(statement), facts, prepare=True).fetchone()
+            found = cursor.execute(_driven(statement), facts, prepare=prepared).fetchall()
             connection.autocommit = False
         except psycopg.Error as exc:
             pooled.invalidate(exc)
@@ -51,7 +68,6 @@ class Reader:
             raise failure from exc
         finally:
             pooled.close()
-        assert found is not None  # noqa: S101
         return found
 
 
@@ -63,13 +79,16 @@ class Within(Reader):
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.engine = session.connection().engine
 
-    def row(self, statement: TextClause, facts: Facts) -> tuple[Any, ...]:
-        """Return the one row of a statement that always has one."""
-        return tuple(self.session.connection().execute(statement, dict(facts)).one())
+    def rows(self, statement: Statement, facts: Facts, *, prepared: bool = True) -> list[Row]:  # noqa: ARG002  # as the session does
+        """Return all rows of a statement."""
+        sent = text(statement) if isinstance(statement, str) else statement
+        return [tuple(row) for row in self.session.connection().execute(sent, dict(facts))]
 
 
 @lru_cache(maxsize=256)
-def _driven(statement: TextClause) -> bytes:
+def _driven(statement: Statement) -> bytes:
     """Write a statement as the driver wants it."""
-    return str(statement.compile(dialect=_DIALECT)).encode()
+    sent = text(statement) if isinstance(statement, str) else statement
+    return str(sent.compile(dialect=_DIALECT)).encode()

@@ -19,6 +19,8 @@ MOST_LETTERS = 64
 MOST_READINGS = 4
 MOST_SPLITS = 4
 """Ways to cut letters into syllables that are tried, the likeliest first."""
+SURELY_SYLLABLES = 3
+"""Letters that can be cut into so many whole syllables are no mixture with initials."""
 VOWELS = frozenset("aeiouv")
 SHORTEST_GUESS = 3
 """Two characters, one of them wrong, could mean anything; so could three initials."""
@@ -179,6 +181,13 @@ def grams_of(term: str) -> list[str]:
     return term.split("'")[1::2]
 
 
+def link(gram: str) -> str:
+    """Return the gram of what a gram has in common with the one before it in a way."""
+    if " " in gram:
+        return "." + gram.partition(" ")[0]
+    return gram[:-1]
+
+
 def _is_read(letter: str) -> bool:
     return ord(letter) in _readings()
 
@@ -248,7 +257,15 @@ def _splits(letters: str) -> list[list[Syllable]]:
             for cost, way in best[start]
         ]
         best.append(nsmallest(MOST_SPLITS, options, key=lambda option: option[0]))
-    return [way for _, way in best[-1]]
+    ways = [way for _, way in best[-1]]
+    # Each beginning of a syllable stands for dozens, which cost more than all the rest to look up.
+    if len(ways[0]) >= SURELY_SYLLABLES and _is_read_through(ways[0]):
+        return [way for way in ways if _is_read_through(way)]
+    return ways
+
+
+def _is_read_through(way: Sequence[Syllable]) -> bool:
+    return all(syllable.whole for syllable in way[:-1])
 
 
 def _piece(letters: str, *, last: bool) -> Iterator[tuple[int, Syllable]]:

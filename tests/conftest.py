@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import hypothesis
@@ -19,14 +18,14 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import URL, Connection, Engine, TextClause, text
+from sqlalchemy import URL, Connection, Engine, text
 from sqlmodel import Session
 
 from app import clock, demo, postgres
 from app.api import deps
 from app.db import create_engine
 from app.main import create_app
-from app.reader import Facts, Reader, Within
+from app.reader import Facts, Reader, Row, Statement, Within
 from app.settings import Env, Settings
 from tests.live import Live, served
 
@@ -141,9 +140,9 @@ def app(shared_engine: Engine) -> FastAPI:
 class InSession(Within):
     """Reads what the test has written and not committed."""
 
-    def row(self, statement: TextClause, facts: Facts) -> tuple[Any, ...]:
+    def rows(self, statement: Statement, facts: Facts, *, prepared: bool = True) -> list[Row]:
         self.session.flush()
-        return super().row(statement, facts)
+        return super().rows(statement, facts, prepared=prepared)
 
 
 @pytest.fixture

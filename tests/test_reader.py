@@ -30,6 +30,14 @@ def test_values_go_in_and_out(engine: Engine) -> None:
     assert Reader(engine).row(ECHO, facts) == (2, KEY, "100% 党建".encode())
 
 
+def test_a_statement_may_be_planned_for_its_parameters_alone(engine: Engine) -> None:
+    asked = "SELECT n FROM generate_series(1, :last) n"
+    kept = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT n%'")
+    for prepared in (False, True):
+        assert Reader(engine).rows(asked, {"last": 2}, prepared=prepared) == [(1,), (2,)]
+        assert Reader(engine).row(kept, {}) == (int(prepared),)
+
+
 def test_it_works_in_the_role_that_owns_nothing(engine: Engine) -> None:
     assert Reader(engine).row(text("SELECT current_user::text"), {}) == (SERVICE,)
     with pytest.raises(ProgrammingError, match="permission denied"):

@@ -115,3 +115,21 @@ def test_anything_typed_is_harmless(typed: str) -> None:
 
 def test_one_width_and_case() -> None:
     assert words.plain("ＶＲ 党建·馆（示例）") == "vr党建馆示例"
+
+
+def test_letters_that_are_all_syllables_are_no_initials() -> None:
+    assert len(words.sounding("jinxiushequ")) == 1
+    for typed, name in (
+        ("ya", "延安"),
+        ("daba", "大坝"),
+        ("taihq", "太和桥"),
+        ("xianshi", "西安市"),
+    ):
+        assert finds(words.sounding(typed), name)
+
+
+@pytest.mark.parametrize(
+    ("gram", "link"), [("色教", "色"), ("+色教", "+色"), ("se jiao", ".se"), ("-hsj", "-hs")]
+)
+def test_a_gram_is_linked_to_the_one_before(gram: str, link: str) -> None:
+    assert words.link(gram) == link

@@ -16,14 +16,14 @@ from app.api.deps import (
     DateDep,
     LimitDep,
     NowDep,
-    SessionDep,
+    ReaderDep,
     read_cursor,
     write_cursor,
 )
 from app.api.problems import problems
 from app.api.sites import CARD, POINT, SiteListed
 from app.models import MOST_PEOPLE, Category, Crs, SiteKind
-from app.services import cards, coordinates, search
+from app.services import coordinates, search, site_cards
 from app.services.openings import MOST_RADIUS_M
 from app.services.search import Found, SiteSort
 from app.services.site_map import Box
@@ -50,7 +50,7 @@ NearDep = Annotated[
 ]
 
 
-def get_wish(
+async def get_wish(
     q: Annotated[
         str | None,
         Query(
@@ -80,7 +80,7 @@ def get_wish(
     ] = None,
     crs: Crs = Crs.WGS84,
 ) -> search.Wish:
-    """Give what sites are looked for.
+    """Give what sites are looked for; `async`, so that it costs no thread.
 
     Raises:
         RequestValidationError: a place is none, or something is missing that another thing needs.
@@ -121,7 +121,7 @@ def _box_in_wgs84(box: Box, crs: Crs) -> Box:
     responses=problems(CursorUnreadable),
 )
 def list_sites(
-    session: SessionDep,
+    reader: ReaderDep,
     now: NowDep,
     wish: Annotated[search.Wish, Depends(get_wish)],
     sort: Annotated[
@@ -147,7 +147,7 @@ def list_sites(
     if after and after[0] is not sort:
         raise CursorUnreadable
     found = search.find(
-        session,
+        reader,
         wish=wish,
         sort=sort,
         after=Found(*after[1:]) if after else None,
@@ -155,11 +155,10 @@ def list_sites(
         now=now,
     )
     shown = found[:limit]
-    sites = cards.written(session, ids=[one.id for one in shown], crs=crs, now=now)
-    items = ",".join(sites[one.id] for one in shown if one.id in sites)
+    sites = site_cards.listed(reader, ids=[one.id for one in shown], crs=crs, now=now)
     cursor_after = json.dumps(_cursor(sort, shown[-1]) if len(found) > limit else None)
     return Response(
-        f'{{"items":[{items}],"next_cursor":{cursor_after}}}',
+        b'{"items":%s,"next_cursor":%s}' % (sites, cursor_after.encode()),
         media_type="application/json",
         headers={"Cache-Control": "public, max-age=15"},
     )

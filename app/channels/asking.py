@@ -4,9 +4,6 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-import httpx2
-import stamina
-
 SECONDS = 3.0
 """Longest wait for a connection, and for the next part of an answer."""
 TRIES = 3
@@ -33,6 +30,8 @@ def patiently(ask: Callable[[], T]) -> T:
     Raises:
         NoAnswer: the last one of `ask`.
     """
+    import stamina
+
     return stamina.retry(
         on=Passing, attempts=TRIES, timeout=None, wait_initial=0.1, wait_max=0.5, wait_jitter=0.1
     )(ask)()
@@ -45,6 +44,8 @@ def get(url: str, params: dict[str, str] | None = None) -> Json:
         Passing: no connection, or a fault over there.
         NoAnswer: too late, or no JSON object.
     """
+    import httpx2
+
     try:
         reply = httpx2.get(url, params=params, timeout=SECONDS)
         if reply.status_code >= FAULT:

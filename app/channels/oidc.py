@@ -5,18 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
 import structlog
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from app.channels import asking
 from app.errors import Unauthenticated, Unavailable
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 ALGORITHMS = ["RS256", "ES256"]
 """Signatures that only the provider can make; what the token itself asks for does not count."""
@@ -123,6 +120,8 @@ def finish(client: Client, *, code: str, nonce: str, code_verifier: str, now: da
 
 
 def _session(client: Client) -> Any:
+    from authlib.integrations.httpx_client import OAuth2Client
+
     return OAuth2Client(
         client.client_id,
         client.secret,
@@ -141,7 +140,10 @@ def _metadata(client: Client) -> asking.Json:
     return metadata
 
 
-def _keys(url: str) -> KeySet:
+def _keys(url: str) -> "KeySet":
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
     try:
         return KeySet.import_key_set(_got(url))  # type: ignore[arg-type]
     except (JoseError, ValueError, KeyError, TypeError):
@@ -166,6 +168,9 @@ def _id_token(client: Client, endpoint: str, code: str, code_verifier: str) -> s
         OidcRefused: the code is not good.
         NoAnswer: there is none, or it is about us.
     """
+    import httpx2
+    from authlib.integrations.base_client.errors import OAuthError
+
     try:
         with _session(client) as session:
             answer = session.fetch_token(endpoint, code=code, code_verifier=code_verifier)
@@ -181,12 +186,17 @@ def _id_token(client: Client, endpoint: str, code: str, code_verifier: str) -> s
     return token
 
 
-def _checked(client: Client, token: str, keys: KeySet, nonce: str, now: datetime) -> dict[str, Any]:
+def _checked(
+    client: Client, token: str, keys: "KeySet", nonce: str, now: datetime
+) -> dict[str, Any]:
     """Return the claims of an ID token (OpenID Connect Core, 3.1.3.7).
 
     Raises:
         OidcRefused: a check fails.
     """
+    from joserfc import jwt
+    from joserfc.errors import JoseError
+
     rules = jwt.JWTClaimsRegistry(
         now=int(now.timestamp()),
         leeway=LEEWAY,

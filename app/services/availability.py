@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from app.errors import Malformed
 from app.models import Category, Crs, Organisation, ProgrammeKind, Role
 from app.reader import Reader
-from app.services import cards, openings
+from app.services import cards, openings, site_cards
 from app.services.access import Actor
 from app.services.coordinates import Place
 from app.services.openings import Asked
@@ -116,11 +116,11 @@ def _offers(*, minutes: bool, kind: bool) -> TextClause:
     return text(f"""
         WITH nearest AS MATERIALIZED ({sites} ORDER BY {openings.AWAY} LIMIT {FIRST_ASKED})
         SELECT convert_to(coalesce(json_agg(json_build_object(
-            'site', {cards.TOLD}, 'distance_m', CAST(round(o.away) AS integer),
+            'site', CAST(told.site AS json), 'distance_m', CAST(round(o.away) AS integer),
             'sessions', o.sessions
         ) ORDER BY o.away, o.first, o.id), '[]')::text, 'UTF8')
         FROM ({" UNION ALL ".join(parts)} LIMIT :limit) o
-        CROSS JOIN LATERAL ({cards.published("s.id = o.id")}) c
+        {site_cards.told("o.id")}
     """)  # noqa: S608  # constants
 
 

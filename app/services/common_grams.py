@@ -6,9 +6,9 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, text
-from sqlmodel import Session
 
 from app import words
+from app.reader import Reader
 
 KEPT = timedelta(minutes=10)
 
@@ -27,21 +27,28 @@ class CommonGrams(NamedTuple):
     parts: Mapping[str, float]
 
     def sites(self, choices: Sequence[Sequence[words.Way]]) -> float:
-        """Return how many sites have what is asked for, rather too few than too many.
+        """Return how many sites are likely to have what is asked for.
 
-        Grams of one word come together, those of several words need not; the database's planner
-        would take all of them for strangers.
+        Neighbours go together: of the sites with `红色` those that have `色教` too are as many as
+        among all with `色`. The database's planner would take all grams for strangers.
 
         Args:
             choices: for each word the ways in which it may be there.
         """
         found = self.all_sites
         for ways in choices:
-            found *= max((self._part(way) for way in ways), default=0.0) ** 2
+            found *= max((self._part(way) for way in ways), default=0.0)
         return found
 
     def _part(self, way: words.Way) -> float:
-        return min(max(self.parts.get(gram, 0.0) for gram in words.grams_of(term)) for term in way)
+        """Return what part of all sites has a word in one of its ways; 0 if a gram is rare."""
+        found = 1.0
+        for n, term in enumerate(way):
+            grams = words.grams_of(term)
+            part = min(sum(self.parts.get(gram, 0.0) for gram in grams), 1.0)
+            link = self.parts.get(words.link(grams[0]), 1.0) if n else 1.0
+            found *= part / max(part, link) if part else 0.0
+        return found
 
 
 _kept: WeakKeyDictionary[Engine, CommonGrams] = WeakKeyDictionary()
@@ -59,16 +66,15 @@ _COMMON = text("""
 """)
 
 
-def of(session: Session, *, now: datetime) -> CommonGrams:
+def of(reader: Reader, *, now: datetime) -> CommonGrams:
     """Return the common grams of a database, as they were `KEPT` ago or later.
 
     Args:
-        session: open transaction.
+        reader: reads one statement.
         now: the present instant, aware.
     """
-    engine = session.connection().engine
-    known = _kept.get(engine)
+    known = _kept.get(reader.engine)
     if known is None or abs(now - known.read_at) > KEPT:
-        all_sites, parts = session.connection().execute(_COMMON).one()
-        _kept[engine] = known = CommonGrams(now, max(all_sites, 0.0), parts or {})
+        all_sites, parts = reader.row(_COMMON, {})
+        _kept[reader.engine] = known = CommonGrams(now, max(all_sites, 0.0), parts or {})
     return known

@@ -8,13 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from icalendar import Alarm, Calendar, Event, Timezone
-
 from app.models import BookingStatus
 from app.services.coordinates import Place
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 PRODUCT = "-//party-building-map//bookings//ZH"
 REFRESH = timedelta(hours=1)
@@ -55,6 +57,8 @@ class Appointment:
 
 def written(appointments: Sequence[Appointment], *, name: str) -> bytes:
     """Return a calendar of appointments; the same ones are always the same bytes."""
+    from icalendar import Calendar, Timezone
+
     calendar = Calendar()
     calendar.add("version", "2.0")
     calendar.add("prodid", PRODUCT)
@@ -77,7 +81,9 @@ def one_line(text: str) -> str:
     return _UNWRITABLE.sub(" ", text).strip()
 
 
-def _event(appointment: Appointment) -> Event:
+def _event(appointment: Appointment) -> "Event":
+    from icalendar import Alarm, Event
+
     status = _STATUS.get(appointment.status, "CONFIRMED")
     event = Event()
     event.add("uid", str(appointment.id))

@@ -10,7 +10,6 @@ from functools import lru_cache
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlmodel import Session
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app import settings
 from app.errors import Malformed, Unauthenticated
@@ -21,8 +20,12 @@ from app.settings import PasswordProfile
 LONGEST = 128
 # OWASP's argon2id setting: 19 MiB each, so that a full house of logins fits into memory.
 _HASHER = PasswordHash((Argon2Hasher(memory_cost=19 * 1024, time_cost=2, parallelism=1),))
-_NOBODY = _HASHER.hash(secrets.token_urlsafe())
-"""Verified where there is no password, so that the time of an answer does not tell who exists."""
+
+
+@lru_cache(maxsize=1)
+def _nobody() -> str:
+    """Return what is verified where there is no password, so that the time does not tell who is."""
+    return _HASHER.hash(secrets.token_urlsafe())
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def fits(session: Session, *, account: Account | None, password: str) -> bool:
         account: None for a phone that nobody has.
         password: as typed.
     """
-    kept = (account.password_hash if account else None) or _NOBODY
+    kept = (account.password_hash if account else None) or _nobody()
     right, renewed = _HASHER.verify_and_update(_normal(password), kept)
     if account is None or not (right and account.active and account.password_hash):
         return False
@@ -183,6 +186,8 @@ def _names(account: Account, password: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
     return frozenset(FREQUENCY_LISTS["passwords"])
 
 

@@ -6,14 +6,13 @@ import hmac
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-
-import phonenumbers
-from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING
 
 from app import settings
 from app.errors import Malformed
+
+if TYPE_CHECKING:
+    import phonenumbers
 
 HOME = "CN"
 HOME_CODE = 86
@@ -38,6 +37,9 @@ class _Keys:
 
 @lru_cache(maxsize=4)
 def _derived(secret: str) -> _Keys:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     def derive(purpose: bytes) -> bytes:
         return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose).derive(secret.encode())
 
@@ -48,7 +50,9 @@ def _keys() -> _Keys:
     return _derived(settings.load().phone_key.get_secret_value())
 
 
-def _parsed(phone: str) -> phonenumbers.PhoneNumber:
+def _parsed(phone: str) -> "phonenumbers.PhoneNumber":
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(phone, HOME)
     except phonenumbers.NumberParseException as exc:
@@ -71,6 +75,8 @@ def normalise(phone: str) -> str:
     Raises:
         InvalidPhone: no such number can exist. The number is not repeated in the error.
     """
+    import phonenumbers
+
     return phonenumbers.format_number(_parsed(phone), phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -98,6 +104,8 @@ def unseal(sealed: bytes) -> str:
 
 def seal_bytes(plain: bytes) -> bytes:
     """Encrypt whatever holds a number."""
+    from cryptography.fernet import Fernet
+
     return Fernet(base64.urlsafe_b64encode(_keys().seal)).encrypt(plain)
 
 
@@ -107,6 +115,8 @@ def unseal_bytes(sealed: bytes) -> bytes:
     Raises:
         cryptography.fernet.InvalidToken: as `unseal`.
     """
+    from cryptography.fernet import Fernet
+
     return Fernet(base64.urlsafe_b64encode(_keys().seal)).decrypt(sealed)
 
 
@@ -141,6 +151,8 @@ def national(phone: str) -> str:
     Raises:
         InvalidPhone: it is no phone number.
     """
+    import phonenumbers
+
     return phonenumbers.national_significant_number(_parsed(phone))
 
 

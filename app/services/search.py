@@ -13,13 +13,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlmodel import Session
-
 from app.models import Category, SiteKind
 from app.models.site_words import lot
+from app.reader import Reader
 from app.services import common_grams, openings
 from app.services.calendar import midnight
+from app.services.common_grams import CommonGrams
 from app.services.coordinates import Place
 from app.services.openings import Asked
 from app.services.site_map import Box
@@ -74,12 +73,12 @@ class Found(NamedTuple):
 
 
 def find(
-    session: Session, *, wish: Wish, sort: SiteSort, after: Found | None, limit: int, now: datetime
+    reader: Reader, *, wish: Wish, sort: SiteSort, after: Found | None, limit: int, now: datetime
 ) -> list[Found]:
     """Return published sites.
 
     Args:
-        session: open transaction.
+        reader: reads statements.
         wish: which.
         sort: in which order. By default what was typed decides, or else the time at which sites
             were entered; by distance needs `near`; by name is by its pinyin.
@@ -94,12 +93,12 @@ def find(
         *_filters(wish, now), after, limit, local=bool(wish.radius_m or wish.box or wish.town_id)
     )
     if typed is None or sort in {SiteSort.DISTANCE, SiteSort.NAME}:
-        return _sorted(session, query, typed, sort)
+        return _sorted(reader, query, typed, sort)
     if after is None or after.tier < Tier.GUESSED:
-        found = _surely(session, query, typed, now)
+        found = _surely(reader, query, typed, now)
         if found or after:
             return found
-    return _guesses(session, query, typed)
+    return _guesses(reader, query, typed)
 
 
 class _Query(NamedTuple):
@@ -139,12 +138,11 @@ def _filters(wish: Wish, now: datetime) -> tuple[str, dict[str, Any]]:
     return " AND ".join(where), facts
 
 
-def _sorted(session: Session, query: _Query, typed: Typed | None, sort: SiteSort) -> list[Found]:
+def _sorted(reader: Reader, query: _Query, typed: Typed | None, sort: SiteSort) -> list[Found]:
     """List in an order that does not ask how well the words fit."""
     facts = query.facts | {"limit": query.limit}
     where = query.where
     if typed is not None:
-        session.connection().execute(_PLAN_FOR_THE_WORDS)
         facts |= typed.facts
         where += f" AND ({' OR '.join(found_by(tier, typed) for tier in SURE)})"
     key = {SiteSort.NAME: "w.sound, s.id", SiteSort.DISTANCE: f"{openings.AWAY}, s.id"}.get(
@@ -166,39 +164,50 @@ def _sorted(session: Session, query: _Query, typed: Typed | None, sort: SiteSort
                 ORDER BY {openings.AWAY} FETCH FIRST (:limit) ROWS WITH TIES
             ) n ORDER BY n.away, n.id LIMIT :limit
         """  # noqa: S608  # constants
-    return [Found(*row) for row in session.connection().execute(text(statement), facts)]
+    # Planned for any words, a statement would be right for none: who would walk, and who look up?
+    return _rows(reader, statement, facts, prepared=typed is None)
 
 
-# Planned for any words, a statement would be right for none: who would walk, and who look up?
-_PLAN_FOR_THE_WORDS = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', TRUE)")
-
-
-def _surely(session: Session, query: _Query, typed: Typed, now: datetime) -> list[Found]:
+def _surely(reader: Reader, query: _Query, typed: Typed, now: datetime) -> list[Found]:
     """Return what was surely meant, tier after tier."""
-    known = common_grams.of(session, now=now)
-    common = {tier for tier in typed.ways if known.sites(typed.ways[tier]) > query.limit}
+    known = common_grams.of(reader, now=now)
+    common = {tier for tier in typed.ways if _is_walked(known, tier, typed, query.limit)}
     facts = typed.facts | query.facts | {"limit": query.limit}
     if query.after:
         facts |= {"after": query.after.id, "lot": lot(query.after.id), "tier": query.after.tier}
     if not common:
-        return _rows(session, _looked_up(query, typed), facts)
-    # Half of the tiers fill most pages, and planning takes longer than walking.
-    session.connection().execute(_PLAN_FOR_THE_WORDS)
+        return _rows(reader, _looked_up(query, typed), facts)
+    # Half of the tiers fill most pages of what is common as it is spelt, and planning takes longer
+    # than walking.
     found: list[Found] = []
-    for tiers in (_AS_SPELT, _AS_HEARD):
+    for tiers in (_AS_SPELT, _AS_HEARD) if Tier.NAMED in common else (SURE,):
         parts = _walked(query, typed, common, tiers)
         if parts and len(found) < query.limit:
             facts["limit"] = query.limit - len(found)
-            found += _rows(session, f"SELECT * FROM ({parts}) f LIMIT :limit", facts)  # noqa: S608
+            statement = f"SELECT * FROM ({parts}) f LIMIT :limit"  # noqa: S608
+            found += _rows(reader, statement, facts, prepared=False)
     return found
+
+
+# To pass by a site takes so much less than to look one up: a name is short, its grams are many.
+_NAMES_A_HIT, _GRAMS_A_HIT = 10, 2
+
+
+def _is_walked(known: CommonGrams, tier: Tier, typed: Typed, limit: int) -> bool:
+    """Tell whether to walk past the sites between those of a page, or look up all that fit."""
+    sites = known.sites(typed.ways[tier])
+    a_hit = _NAMES_A_HIT if tier == Tier.NAMED else _GRAMS_A_HIT
+    return sites > limit and sites * sites * a_hit > limit * known.all_sites
 
 
 _AS_SPELT = [tier for tier in SURE if tier <= Tier.NAMED]
 _AS_HEARD = [tier for tier in SURE if tier > Tier.NAMED]
 
 
-def _rows(session: Session, statement: str, facts: dict[str, Any]) -> list[Found]:
-    return [Found(*row) for row in session.connection().execute(text(statement), facts)]
+def _rows(
+    reader: Reader, statement: str, facts: dict[str, Any], *, prepared: bool = True
+) -> list[Found]:
+    return [Found(*row) for row in reader.rows(statement, facts, prepared=prepared)]
 
 
 def _looked_up(query: _Query, typed: Typed) -> str:
@@ -237,7 +246,7 @@ def _walked(query: _Query, typed: Typed, common: Set[Tier], tiers: Sequence[Tier
     return " UNION ALL ".join(parts)
 
 
-def _guesses(session: Session, query: _Query, typed: Typed) -> list[Found]:
+def _guesses(reader: Reader, query: _Query, typed: Typed) -> list[Found]:
     """Return what may have been meant where nothing was surely, the likeliest first."""
     facts = typed.facts | query.facts | {"limit": query.limit, "slips": slips(typed)}
     beyond = ""
@@ -245,11 +254,14 @@ def _guesses(session: Session, query: _Query, typed: Typed) -> list[Found]:
         facts |= {"after": query.after.id, "closeness": query.after.closeness}
         beyond = "WHERE closeness < :closeness OR (closeness = :closeness AND site_id > :after)"
     if typed.alike:
-        session.connection().execute(_ALIKE, {"alike": str(typed.alike)})
-    return _rows(session, _guessed(query, typed, beyond), facts)
+        facts["alike"] = str(typed.alike)
+    return _rows(reader, _guessed(query, typed, beyond), facts)
 
 
-_ALIKE = text("SELECT set_config('pg_trgm.word_similarity_threshold', :alike, TRUE)")
+# It has to be set before the index is asked: so that is asked for the row that this returns.
+_SETTING = """
+    (SELECT set_config('pg_trgm.word_similarity_threshold', :alike, TRUE) AS alike OFFSET 0) t
+"""
 
 
 def _guessed(query: _Query, typed: Typed, beyond: str) -> str:
@@ -264,7 +276,11 @@ def _guessed(query: _Query, typed: Typed, beyond: str) -> str:
     column = "name"
     if typed.alike:
         column = "sound"
-        likely = f"({likely}) UNION ALL ({some} AND :letters <% w.sound LIMIT {GUESSES})"
+        sounding = f"{some} AND t.alike IS NOT NULL AND :letters <% w.sound LIMIT {GUESSES}"
+        likely = f"""
+            ({likely}) UNION ALL
+            (SELECT h.site_id FROM {_SETTING} CROSS JOIN LATERAL ({sounding}) h)
+        """  # noqa: S608  # constants
     return f"""
         SELECT {Tier.GUESSED}, closeness, site_id FROM (
             SELECT w.site_id,

@@ -8,9 +8,6 @@ from datetime import date, datetime
 from itertools import islice
 from zipfile import BadZipFile, ZipFile
 
-from openpyxl import load_workbook
-from openpyxl.worksheet.formula import ArrayFormula
-
 from app.errors import Malformed, TooLarge
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -90,6 +87,8 @@ def _decoded(data: bytes) -> str:
 
 
 def _xlsx(data: bytes) -> Iterator[tuple[str, ...]]:
+    from openpyxl import load_workbook
+
     _weigh(data)
     try:
         book = load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
@@ -124,6 +123,8 @@ def _texts(cells: Iterable[object]) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str:
+    from openpyxl.worksheet.formula import ArrayFormula
+
     match value:
         case None:
             return ""

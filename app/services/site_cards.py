@@ -6,12 +6,16 @@ answers. Else another one takes those that do and reckons the rest, by the query
 uses. Each statement sees one snapshot, and is right alone.
 """
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import TextClause, func, text
 from sqlmodel import Session, select
 
+from app.models import Crs
 from app.reader import Facts, Reader
 from app.services import cards
 from app.services.calendar import ZONE
@@ -112,6 +116,55 @@ def read(reader: Reader, question: Reading, facts: Facts) -> tuple[Any, ...]:
     if not clean:
         _, *answer = reader.row(question.whole, facts)
     return tuple(answer)
+
+
+def told(site_id: str) -> str:
+    """Return SQL for a table `told` of one row: what lists say of a published site, as `site`.
+
+    Args:
+        site_id: SQL for its key, of a table to the left.
+    """
+    degrees = [
+        f"round(CAST(ST_{axis}(c.location) AS numeric), CAST(:digits AS integer))" for axis in "XY"
+    ]
+    lon, lat = degrees
+    # Reckoned only where the card is not good, for one row is enough.
+    return f"""
+        CROSS JOIN LATERAL (
+            SELECT left(CAST(CAST(c.feature AS json) -> 'properties' AS text), -1)
+                || ',"point":{{"lon":' || {lon} || ',"lat":' || {lat}
+                || ',"crs":"wgs84"}}}}' AS site
+            FROM site_card c WHERE c.site_id = {site_id} AND {_GOOD}
+            UNION ALL
+            SELECT CAST({cards.TOLD} AS text) FROM ({cards.published(f"s.id = {site_id}")}) c
+            LIMIT 1
+        ) told
+    """  # noqa: S608  # constants
+
+
+_LISTED = text(f"""
+    SELECT convert_to(coalesce(string_agg(told.site, ',' ORDER BY asked.n), ''), 'UTF8')
+    FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY asked (id, n) {told("asked.id")}
+""")  # noqa: S608  # constants
+
+
+def listed(reader: Reader, *, ids: Sequence[UUID], crs: Crs, now: datetime) -> bytes:
+    """Return what lists say of those of these sites that are published, as a JSON array.
+
+    Args:
+        reader: reads one statement.
+        ids: of sites, in the order of the list.
+        crs: of the sites' points in the answer.
+        now: the present instant, aware.
+    """
+    if not ids:
+        return b"[]"
+    [items] = reader.row(_LISTED, {"ids": list(ids), "now": now, "digits": cards.digits(crs)})
+    sites = b"[%s]" % items
+    if crs is Crs.WGS84:
+        return sites
+    moved = [cards.moved(one, crs) for one in json.loads(sites)]
+    return json.dumps(moved, ensure_ascii=False).encode()
 
 
 # The notes go and the cards come in one statement, so of one snapshot: a note that arrives while it

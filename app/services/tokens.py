@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import jwt
 from sqlalchemy import delete, exists, or_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -105,6 +104,8 @@ def read_access(token: str, now: datetime) -> Issued:
     Raises:
         InvalidToken: not signed by us, not an access token, or expired at `now`.
     """
+    import jwt
+
     try:
         claims = jwt.decode(
             token,
@@ -173,6 +174,8 @@ def _next_link(
 def _signed(account_id: UUID, now: datetime, until: datetime) -> str:
     # To the microsecond, for it is compared with the instant at which all logins were ended.
     claims = {"sub": str(account_id), "aud": AUDIENCE, "iat": now.timestamp(), "exp": until}
+    import jwt
+
     return jwt.encode(claims, _key(), ALGORITHM)
 
 

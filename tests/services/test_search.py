@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 
 from app import words
 from app.models import Category, Organisation, OrganisationKind, ProgrammeKind, Site, SiteStatus
+from app.reader import Within
 from app.services import common_grams, menu, search, site_words, verify
 from app.services.common_grams import CommonGrams
 from app.services.coordinates import Place
@@ -46,7 +47,7 @@ def sites(session: Session, town: Organisation) -> dict[str, Any]:
 def named(session: Session, typed: str | None = None, limit: int = 50, **wanted: Any) -> list[str]:
     sort = wanted.pop("sort", SiteSort.DEFAULT)
     wish = Wish(typed=typed, **wanted)
-    found = search.find(session, wish=wish, sort=sort, after=None, limit=limit, now=NOW)
+    found = search.find(Within(session), wish=wish, sort=sort, after=None, limit=limit, now=NOW)
     names = dict(session.exec(select(col(Site.id), col(Site.name))).all())
     return [names[one.id] for one in found]
 
@@ -89,7 +90,7 @@ def pages(session: Session, typed: str, limit: int, **wanted: Any) -> list[Found
     found: list[Found] = []
     wish = Wish(typed=typed, **wanted)
     while page := search.find(
-        session,
+        Within(session),
         wish=wish,
         sort=SiteSort.DEFAULT,
         after=found[-1] if found else None,
@@ -119,7 +120,7 @@ def test_words_that_many_sites_have_find_what_rare_ones_do(
 ) -> None:
     rare = [pages(session, typed, limit) for limit in (1, 3, 50)]
     everything = CommonGrams(NOW, 1e9, EverythingIsCommon())
-    monkeypatch.setattr(common_grams, "of", lambda _session, now: everything)
+    monkeypatch.setattr(common_grams, "of", lambda _reader, now: everything)
     with counted(session) as seen:
         common = [pages(session, typed, limit) for limit in (1, 3, 50)]
     assert any("ts_match_vq" in statement for statement in seen)
@@ -137,13 +138,23 @@ def test_what_is_common_is_what_the_statistics_say(
         make_site(session, town, name=f"太河镇第{n}阵地")
     session.connection().execute(text("SET LOCAL ROLE NONE"))
     session.connection().execute(text("ANALYZE site_words"))
-    known = common_grams.of(session, now=later)
+    known = common_grams.of(Within(session), now=later)
     assert known.sites([words.spelt("太河")]) > 20
     assert known.sites([words.spelt("太河"), words.spelt("太河镇")]) > 15
     assert known.sites([words.spelt("太河"), words.spelt("马鞍山")]) < 1
     assert known.sites([[]]) == 0
-    assert common_grams.of(session, now=later + common_grams.KEPT) is known
-    assert common_grams.of(session, now=later + 2 * common_grams.KEPT) is not known
+    assert common_grams.of(Within(session), now=later + common_grams.KEPT) is known
+    assert common_grams.of(Within(session), now=later + 2 * common_grams.KEPT) is not known
+
+
+def test_neighbours_are_taken_to_go_together() -> None:
+    parts = {"红色": 0.1, "色教": 0.08, "色": 0.16, "教育": 0.09, "教": 0.09}
+    known = CommonGrams(NOW, 1000, parts)
+    assert known.sites([words.spelt("红色")]) == pytest.approx(100)
+    assert known.sites([words.spelt("红色教")]) == pytest.approx(50)
+    assert known.sites([words.spelt("红色教育")]) == pytest.approx(50)
+    assert known.sites([words.spelt("红色教师")]) == 0
+    assert known.sites([words.spelt("红色"), words.spelt("教育")]) == pytest.approx(9)
 
 
 def test_nothing_is_guessed_where_something_is_sure(
@@ -168,7 +179,9 @@ def test_town_address_and_menu_are_searched(session: Session, sites: dict[str, A
     assert named(session, "changle 誓词") == [site.name]
     assert set(named(session, "罗村镇")) == set(NAMES)
     wish = Wish(typed="马鞍山 誓词")
-    found = search.find(session, wish=wish, sort=SiteSort.DEFAULT, after=None, limit=9, now=NOW)
+    found = search.find(
+        Within(session), wish=wish, sort=SiteSort.DEFAULT, after=None, limit=9, now=NOW
+    )
     assert [one.tier for one in found] == [Tier.GUESSED] * 2
     assert named(session, "马鞍山 誓词") == [NAMES[2], NAMES[3]]
 
@@ -215,10 +228,10 @@ def test_pages_are_the_list(
             session, town, name=f"太河镇第{'一二三'[n % 3]}阵地", at=(117.9 + n % 4 / 100, 36.6)
         )
     wish = Wish(typed=typed, near=Place(117.9, 36.6))
-    whole = search.find(session, wish=wish, sort=sort, after=None, limit=50, now=NOW)
+    whole = search.find(Within(session), wish=wish, sort=sort, after=None, limit=50, now=NOW)
     assert len(whole) == 9
     after, paged = None, []
-    while page := search.find(session, wish=wish, sort=sort, after=after, limit=2, now=NOW):
+    while page := search.find(Within(session), wish=wish, sort=sort, after=after, limit=2, now=NOW):
         paged += page
         after = page[-1]
     assert paged == whole
