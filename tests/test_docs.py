@@ -4,6 +4,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from string import Formatter
 
@@ -55,6 +56,7 @@ def every_error(root: type[DomainError] = DomainError) -> Iterator[type[DomainEr
         yield from every_error(error)
 
 
+import_module("app.demo.making")  # serving does not import it, and its refusal is told too
 KNOWN = {error.slug(): error for error in every_error() if error.__module__.startswith("app.")}
 
 

@@ -38,7 +38,7 @@ _SPENT = text("""
             CASE WHEN l.to_account = 'reserved' THEN l.amount_fen
                 WHEN l.from_account = 'reserved' THEN -l.amount_fen ELSE 0 END AS reserved_fen
     ) m
-    WHERE l.fund_id = :fund_id AND l.booked_on <= :today
+    WHERE l.fund_id = :fund_id
     GROUP BY GROUPING SETS ((), (s.category), (s.town_id, t.name))
     ORDER BY 1, s.category, t.name, s.town_id
 """)
@@ -51,7 +51,7 @@ _MONTHS = text("""
             FILTER (WHERE 'paid' NOT IN (from_account, to_account)), 0)::bigint,
         coalesce(sum(CASE WHEN to_account = 'available' THEN amount_fen
             WHEN from_account = 'available' THEN -amount_fen END), 0)::bigint
-    FROM ledger_entry WHERE fund_id = :fund_id AND booked_on <= :today
+    FROM ledger_entry WHERE fund_id = :fund_id
     GROUP BY 1 ORDER BY 1
 """)
 
@@ -116,7 +116,7 @@ def of(session: Session, *, fund: Fund, now: datetime) -> Outlook:
         now: the present instant, aware.
     """
     span = _Span.of(fund.fiscal_year, local_date(now))
-    asked = {"fund_id": fund.id, "today": span.today, "since": span.since}
+    asked = {"fund_id": fund.id, "since": span.since}
     total, lately = Part(0, 0, 0), 0
     by_category: dict[str, Part] = {}
     by_town: dict[tuple[UUID, str], Part] = {}

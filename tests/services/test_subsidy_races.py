@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from app.errors import DomainError
-from app.models import Booking, Category, FundAccount, Subsidy, WhenExhausted
+from app.models import Booking, Category, FundAccount, Subsidy, SubsidyStatus, WhenExhausted
 from app.services import ledger, steps, subsidies, verify
 from tests.conftest import NOW
 from tests.makers import (
@@ -122,15 +122,12 @@ def test_without_the_lock_a_cap_is_passed(
         assert len(passed) == (sum(had) > VISIT)
 
 
-@pytest.mark.parametrize(
-    ("guards", "outcome"), [(nullcontext, "done"), (without_lock, "fund-exhausted")]
-)
-def test_without_the_lock_a_visit_is_refused_that_should_go_unfunded(
-    own_engine: Engine, guards: Guards, outcome: str
-) -> None:
+def test_who_comes_second_for_the_last_fen_goes_unfunded(own_engine: Engine) -> None:
     _, made = settle(own_engine, 2, available_fen=VISIT, when_exhausted=WhenExhausted.UNFUNDED)
-    with guards():
-        assert one_behind_the_other(own_engine, *map(reserving, made)) == outcome
+    assert one_behind_the_other(own_engine, *map(reserving, made)) == "done"
+    with Session(own_engine) as session:
+        statuses = session.exec(select(Subsidy.status).order_by(Subsidy.status)).all()
+        assert statuses == [SubsidyStatus.RESERVED, SubsidyStatus.UNFUNDED]
 
 
 def test_a_cap_that_one_frees_while_another_waits_is_had_by_the_other(own_engine: Engine) -> None:
