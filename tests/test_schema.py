@@ -23,7 +23,7 @@ DEFINITIONS = text("""
     AND table_name NOT IN ('geometry_columns', 'geography_columns', 'spatial_ref_sys')
     UNION ALL
     SELECT format('%s may %s %s', grantee, privilege_type, routine_name)
-    FROM information_schema.role_routine_grants
+    FROM information_schema.routine_privileges
     WHERE routine_schema = 'public' AND grantee <> grantor
     AND (routine_name LIKE 'audit%' OR routine_name LIKE 'ledger%')
     UNION ALL
@@ -46,6 +46,7 @@ FUNCTIONS = text("""
 
 FAULTS = {
     "a right too many": "GRANT DELETE ON audit_event TO party_map_service",
+    "a function for everybody": "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC",
     "a column too many": "GRANT UPDATE (head) ON fund TO party_map_service",
     "a column nobody masks": (
         "DROP TRIGGER account_audit ON account;"

@@ -194,6 +194,7 @@ def get_fund(fund_id: UUID, actor: ActorDep, session: SessionDep, now: NowDep) -
         NotInScope,
         ledger.FundNotFound,
         ledger.PostingDiffers,
+        ledger.DocumentReversed,
         ledger.PeriodClosed,
         idempotency.IdempotencyKeyReused,
     ),

@@ -105,13 +105,14 @@ make_append_only(ReturnedLine)
 
 
 class ExceptionKind(StrEnum):
-    """实到多于预约、支部未确认、同时两地、金额临界、久未确认."""
+    """实到多于预约、支部未确认、同时两地、金额临界、久未确认、收费景区."""
 
     ATTENDED_ABOVE_EXPECTED = "attended_above_expected"
     UNCONFIRMED_BY_BRANCH = "unconfirmed_by_branch"
     AT_TWO_SITES = "at_two_sites"
     JUST_UNDER_THRESHOLD = "just_under_threshold"
     RESERVED_TOO_LONG = "reserved_too_long"
+    TICKETED_SITE = "ticketed_site"
 
 
 class ExceptionLook(SQLModel, table=True):

@@ -39,6 +39,10 @@ _IN_CLAIMS = {
         AND other.starts_at < line.ends_at AND other.ends_at > line.starts_at)""",
     ExceptionKind.JUST_UNDER_THRESHOLD: f"""
         amount_fen >= {JUST_UNDER_FEN} AND amount_fen < {WATCHED_FROM_FEN}""",
+    # As it was when the money was set aside, whatever the site is by now.
+    ExceptionKind.TICKETED_SITE: (
+        "EXISTS (SELECT FROM subsidy s WHERE s.booking_id = line.booking_id AND s.ticketed)"
+    ),
 }
 """What is odd about a line of a claim."""
 

@@ -91,6 +91,7 @@ def appropriate(
         FundNotFound: there is none, or it is not theirs to see.
         NotInScope: they see it, but are no staff of its district.
         PostingDiffers: the document has brought another amount.
+        DocumentReversed: it has brought this, and that was reversed.
         PeriodClosed: the month of `now` is closed.
     """
     fund = get(session, actor=actor, fund_id=fund_id)

@@ -47,6 +47,12 @@ class PostingDiffers(Conflict):
     zh = "同一事项已入账，但内容不同"
 
 
+class DocumentReversed(Conflict):
+    """What this document brought was reversed; another document brings it anew."""
+
+    zh = "该文号的拨款已冲正，请使用新的文号"
+
+
 class PeriodClosed(Conflict):
     """The books of that month are closed."""
 
@@ -267,9 +273,10 @@ def appropriate(
     Raises:
         FundNotFound: no fund has this id.
         PostingDiffers: the document has brought another amount.
+        DocumentReversed: it has brought this, and that was reversed.
         PeriodClosed: the month of `now` is closed.
     """
-    return post(
+    entry = post(
         session,
         fund_id=fund_id,
         kind=EntryKind.APPROPRIATE,
@@ -278,3 +285,7 @@ def appropriate(
         document=document,
         now=now,
     )
+    mirror = select(LedgerEntry.id).where(LedgerEntry.reverses_id == entry.id)
+    if session.exec(mirror).first() is not None:
+        raise DocumentReversed
+    return entry

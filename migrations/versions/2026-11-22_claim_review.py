@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("looked_by", sa.Uuid(), nullable=False),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('attended_above_expected', 'unconfirmed_by_branch', 'at_two_sites', 'just_under_threshold', 'reserved_too_long')",
+            "kind IN ('attended_above_expected', 'unconfirmed_by_branch', 'at_two_sites', 'just_under_threshold', 'reserved_too_long', 'ticketed_site')",
             name=op.f("exception_look_kind_known_check"),
         ),
         sa.ForeignKeyConstraint(

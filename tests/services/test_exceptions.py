@@ -132,7 +132,7 @@ def stretch(session: Session, booking: Booking, starts: timedelta) -> None:
         (timedelta(0), True, False),
     ],
 )
-def test_one_branch_was_at_at_two_sites(
+def test_one_branch_was_at_two_sites(
     session: Session, world: World, starts: timedelta, same_site: bool, odd: bool
 ) -> None:
     first = confirm(session, world, make_completed(session, world))
@@ -145,7 +145,7 @@ def test_one_branch_was_at_at_two_sites(
     assert found(session, world) == (both if odd else set())
 
 
-def test_two_branches_may_be_at_at_two_sites(session: Session, world: World) -> None:
+def test_two_branches_may_be_at_two_sites(session: Session, world: World) -> None:
     confirm(session, world, make_completed(session, world))
     branch = make_organisation(session, parent=world.town)
     guests = World(
@@ -158,6 +158,18 @@ def test_two_branches_may_be_at_at_two_sites(session: Session, world: World) -> 
     slot = make_session(session, guests.venue)
     confirm(session, guests, make_completed(session, guests, slot))
     assert found(session, world) == set()
+
+
+@pytest.mark.parametrize("ticketed", [True, False])
+def test_a_visit_to_a_ticketed_site_is_looked_at(
+    session: Session, world: World, ticketed: bool
+) -> None:
+    world.site.ticketed = ticketed
+    booking = confirm(session, world, make_completed(session, world))
+    world.site.ticketed = not ticketed  # what it becomes later tells nothing of this visit
+    session.flush()
+    expected: Found = {(K.TICKETED_SITE, booking.id)} if ticketed else set()
+    assert found(session, world) == expected
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,22 @@ def test_a_reversal_is_the_mirror_image_of_its_entry(session: Session, world: Wo
     assert sound(session)
 
 
+def test_a_document_whose_money_was_taken_back_brings_it_no_more(
+    session: Session, world: World
+) -> None:
+    def bring(document: str) -> LedgerEntry:
+        return ledger.appropriate(
+            session, fund_id=world.fund.id, amount_fen=900, document=document, now=NOW
+        )
+
+    reverse(session, world, bring("示例 3 号"))
+    before = stands(session, world)
+    with pytest.raises(ledger.DocumentReversed):
+        bring("示例 3 号")
+    assert stands(session, world) == before
+    assert bring("示例 4 号").amount_fen == 900
+
+
 def test_asking_moves_nothing(session: Session, world: World) -> None:
     before = stands(session, world)
     ask(session, world, entry_of(session, K.APPROPRIATE))

@@ -211,4 +211,5 @@ export const EXCEPTIONS: Record<ExceptionKind, string> = {
   at_two_sites: '该支部同一时间在两处阵地',
   just_under_threshold: '金额略低于重点核查标准',
   reserved_too_long: '活动结束 30 天后补助仍在预留',
+  ticketed_site: '阵地为收费景区，请核实费用',
 }
