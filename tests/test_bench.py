@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, text
 from sqlmodel import Session
 from typer.testing import CliRunner
 
@@ -94,9 +94,7 @@ def test_a_loaded_country_is_whole(tiny: str, server: URL, template: str) -> Non
 
 def test_cards_made_by_the_bench_are_right(tiny: str, own_engine: Engine) -> None:
     with Session(own_engine) as session:
-        wrong = session.connection().exec_driver_sql(
-            site_cards.WRONG.replace(":now", f"'{NOW.isoformat()}'::timestamptz")
-        )
+        wrong = session.connection().execute(text(site_cards.WRONG), {"now": NOW})
         assert wrong.all() == []
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from app.api.deps import ActorDep, SessionDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
-from app.services import claim_forms, claim_papers, claim_sheets, claims
+from app.services import claim_forms, claims
 
 router = APIRouter(prefix="/claims", tags=["claims"])
 
@@ -42,6 +42,8 @@ def _answer(content: bytes, form: claim_forms.Form, ending: str, media_type: str
 )
 def get_claim_sheet(claim_id: UUID, actor: ActorDep, session: SessionDep) -> Response:
     """Answer the claim in the layout finance offices file; the export is an audit event."""
+    from app.services import claim_sheets
+
     form = claim_forms.export(session, actor=actor, claim_id=claim_id, media="xlsx")
     return _answer(claim_sheets.write(form), form, "xlsx", XLSX)
 
@@ -55,5 +57,7 @@ def get_claim_sheet(claim_id: UUID, actor: ActorDep, session: SessionDep) -> Res
 )
 def get_claim_paper(claim_id: UUID, actor: ActorDep, session: SessionDep) -> Response:
     """Answer the claim as A4 pages; the export is an audit event."""
+    from app.services import claim_papers
+
     form = claim_forms.export(session, actor=actor, claim_id=claim_id, media="pdf")
     return _answer(claim_papers.write(form), form, "pdf", PDF)
