@@ -73,6 +73,7 @@ def ours(url: str, *, workers: int = 1) -> Iterator[Server]:
     """Serve a database with the product, as it is served in earnest."""
     port = _free_port()
     env = {"APP_DATABASE_URL": url, "APP_PORT": str(port), "APP_ENV": "demo"}
+    env["PYTHONDONTWRITEBYTECODE"] = ""  # in earnest, what Python has compiled is there next time
     command = [sys.executable, "-m", "app", "serve", "--workers", str(workers)]
     with _serving(command, env, port, "/readyz") as server:
         yield server

@@ -52,7 +52,8 @@ class SafeHeaders:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self.app = app
-        self.headers = ALWAYS | (IN_PRODUCTION if settings.env is Env.PRODUCTION else {})
+        wanted = ALWAYS | (IN_PRODUCTION if settings.env is Env.PRODUCTION else {})
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in wanted.items()]
         self.varies = bool(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,12 +61,12 @@ class SafeHeaders:
 
         async def completed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                given = {name for name, _ in message["headers"]}
+                added = (header for header in self.headers if header[0] not in given)
+                message["headers"] = [*message["headers"], *added]
                 if self.varies:
                     # Said to everybody, or a cache would give other origins a copy without leave.
-                    headers.add_vary_header("Origin")
+                    MutableHeaders(scope=message).add_vary_header("Origin")
             await send(message)
 
         await self.app(scope, receive, completed if scope["type"] == "http" else send)
