@@ -1,5 +1,6 @@
 """The fund: opened, filled, closed by the month, and as its officers and overseers see it."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -11,7 +12,17 @@ from sqlmodel import Session
 
 from app.api import burn_down
 from app.api.burn_down import BurnDown
-from app.api.deps import ActorDep, Line, NowDep, SessionDep
+from app.api.deps import (
+    ActorDep,
+    CursorDep,
+    CursorUnreadable,
+    LimitDep,
+    Line,
+    NowDep,
+    SessionDep,
+    read_cursor,
+    write_cursor,
+)
 from app.api.once import OnceDep
 from app.api.problems import problems
 from app.api.transactions import TransactionPublic
@@ -76,10 +87,11 @@ class FundDetail(FundPublic):
     burn_down: BurnDown
 
 
-class Funds(BaseModel):
-    """Funds, latest year first."""
+class FundPage(BaseModel):
+    """A page of funds, latest year first."""
 
     items: list[FundPublic]
+    next_cursor: str | None
 
 
 class FundIn(BaseModel):
@@ -127,27 +139,47 @@ def first_day(month: str) -> date:
 
 
 def _public(session: Session, fund: Fund) -> FundPublic:
-    return FundPublic(
-        id=fund.id,
-        organisation_id=fund.organisation_id,
-        fiscal_year=fund.fiscal_year,
-        name=fund.name,
-        when_exhausted=WhenExhausted(fund.when_exhausted),
-        closed_through=fund.closed_through,
-        balances_fen=Balances.model_validate(ledger.balances(session, fund_id=fund.id)),
-    )
+    return _all_public(session, [fund])[0]
+
+
+def _all_public(session: Session, rows: Sequence[Fund]) -> list[FundPublic]:
+    balances = ledger.balances_of(session, fund_ids=[fund.id for fund in rows])
+    return [
+        FundPublic(
+            id=fund.id,
+            organisation_id=fund.organisation_id,
+            fiscal_year=fund.fiscal_year,
+            name=fund.name,
+            when_exhausted=WhenExhausted(fund.when_exhausted),
+            closed_through=fund.closed_through,
+            balances_fen=Balances.model_validate(balances[fund.id]),
+        )
+        for fund in rows
+    ]
 
 
 @router.get(
     "",
     operation_id="listFunds",
     summary="Funds I keep or oversee",
-    responses=problems(Unauthenticated),
+    responses=problems(Unauthenticated, CursorUnreadable),
 )
-def list_funds(actor: ActorDep, session: SessionDep) -> Funds:
+def list_funds(
+    actor: ActorDep, session: SessionDep, limit: LimitDep = 50, cursor: CursorDep = None
+) -> FundPage:
     """List the funds in the reader's scope; there is one a year and organisation."""
-    rows = session.exec(funds.visible(actor)).all()
-    return Funds(items=[_public(session, fund) for fund in rows])
+    after = read_cursor(cursor, _year, UUID)
+    found = funds.page(session, actor=actor, after=after, limit=limit)
+    rows = found[:limit]
+    more = len(found) > limit
+    return FundPage(
+        items=_all_public(session, rows),
+        next_cursor=write_cursor(str(rows[-1].fiscal_year), rows[-1].id) if more else None,
+    )
+
+
+def _year(given: str) -> int:
+    return date(int(given), 1, 1).year
 
 
 @router.post(

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import tuple_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -18,12 +20,27 @@ STAFF = (Role.DISTRICT_STAFF,)
 
 
 def visible(actor: Actor) -> SelectOfScalar[Fund]:
-    """Return the funds an actor keeps or oversees, latest year first."""
-    return (
-        select(Fund)
-        .where(below(col(Fund.organisation_id), actor.paths(*KEEPERS, *OVERSEERS)))
-        .order_by(col(Fund.fiscal_year).desc(), col(Fund.id))
-    )
+    """Return the funds an actor keeps or oversees."""
+    reached = below(col(Fund.organisation_id), actor.paths(*KEEPERS, *OVERSEERS))
+    return select(Fund).where(reached)
+
+
+def page(
+    session: Session, *, actor: Actor, after: tuple[Any, ...] | None = None, limit: int
+) -> list[Fund]:
+    """Return one more than `limit` of the funds in the actor's scope, latest year first.
+
+    Args:
+        session: open transaction.
+        actor: who looks.
+        after: year and id of the last one of the page before.
+        limit: length of a page.
+    """
+    wanted = visible(actor)
+    if after is not None:
+        wanted = wanted.where(tuple_(col(Fund.fiscal_year), col(Fund.id)) < tuple_(*after))
+    latest = (col(Fund.fiscal_year).desc(), col(Fund.id).desc())
+    return list(session.exec(wanted.order_by(*latest).limit(limit + 1)).all())
 
 
 def get(session: Session, *, actor: Actor, fund_id: UUID) -> Fund:

@@ -3,13 +3,14 @@
 `ledger_post` in the database does it (`app/models/posting.py`), and nobody else can.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, text
-from sqlmodel import Session, literal_column, select
+from sqlmodel import Session, col, literal_column, select
 
 from app.db import violating
 from app.errors import Conflict, NotFound
@@ -99,10 +100,20 @@ def fund_for(session: Session, *, organisation_id: UUID, day: date) -> Fund | No
 
 def balances(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:
     """Return what stands in each account, fen; `source` is minus what was appropriated."""
+    return balances_of(session, fund_ids=[fund_id])[fund_id]
+
+
+def balances_of(
+    session: Session, *, fund_ids: Sequence[UUID]
+) -> dict[UUID, dict[FundAccount, int]]:
+    """Return what stands in each account of some funds, fen; one statement, however many."""
+    found: dict[UUID, dict[FundAccount, int]] = {fund_id: {} for fund_id in fund_ids}
     # Columns and not rows, which the session would give as it first saw them.
-    rows = select(FundBalance.account, FundBalance.balance_fen)
-    found = session.exec(rows.where(FundBalance.fund_id == fund_id))
-    return {FundAccount(account): fen for account, fen in found.all()}
+    columns = select(FundBalance.fund_id, FundBalance.account, FundBalance.balance_fen)
+    theirs = columns.where(col(FundBalance.fund_id).in_(fund_ids))
+    for fund_id, account, fen in session.exec(theirs):
+        found[fund_id][FundAccount(account)] = fen
+    return found
 
 
 def lock(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:

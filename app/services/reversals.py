@@ -176,7 +176,7 @@ def _entry(session: Session, actor: Actor, entry_id: UUID) -> LedgerEntry:
 
 
 def _theirs(actor: Actor) -> SelectOfScalar[LedgerEntry]:
-    seen = funds.visible(actor).with_only_columns(col(Fund.id)).order_by(None)
+    seen = funds.visible(actor).with_only_columns(col(Fund.id))
     return select(LedgerEntry).where(col(LedgerEntry.fund_id).in_(seen))
 
 
@@ -202,7 +202,7 @@ def _whole(session: Session, entry: LedgerEntry) -> Sequence[LedgerEntry]:
 def _answer(
     session: Session, actor: Actor, reversal_id: UUID, status: ReversalStatus, now: datetime
 ) -> Reversal:
-    seen = funds.visible(actor).with_only_columns(col(Fund.id)).order_by(None)
+    seen = funds.visible(actor).with_only_columns(col(Fund.id))
     wanted = select(Reversal).where(Reversal.id == reversal_id, col(Reversal.fund_id).in_(seen))
     locked = wanted.with_for_update(of=Reversal).execution_options(populate_existing=True)
     reversal = session.exec(locked).first()

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import Session
 from uuid_utils.compat import uuid7
 
+from app.api.deps import write_cursor
 from app.models import Role
 from app.services import audit
 from tests.api.replies import NOBODY, refused, told
@@ -18,6 +19,7 @@ from tests.makers import (
     make_world,
     signed_in,
 )
+from tests.services.statements import counted
 
 PATH = "/api/v1/funds"
 
@@ -49,7 +51,7 @@ def test_a_fund_shows_where_its_money_stands(
             "paid": 0,
         },
     }
-    assert told(client.get(PATH, headers=headers)) == {"items": [fund]}
+    assert told(client.get(PATH, headers=headers)) == {"items": [fund], "next_cursor": None}
     assert burn_down["total"]["due_fen"] == 19_000
     assert [one["category"] for one in burn_down["by_category"]] == [world.site.category]
     assert [one["town_id"] for one in burn_down["by_town"]] == [str(world.town.id)]
@@ -62,6 +64,44 @@ def test_funds_are_listed_latest_year_first(
         make_fund(session, world.district, fiscal_year=year)
     funds = told(client.get(PATH, headers=signed_in(session, world.fund_officer)))["items"]
     assert [fund["fiscal_year"] for fund in funds] == [2027, 2026, 2025, 2024]
+
+
+def test_pages_of_funds_follow_one_another(
+    client: TestClient, session: Session, world: World
+) -> None:
+    for year in (2024, 2027, 2025):
+        make_fund(session, world.district, fiscal_year=year)
+    headers = signed_in(session, world.fund_officer)
+    years, cursor = [], None
+    for _ in range(2):
+        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = told(client.get(PATH, headers=headers, params=params))
+        years.append([fund["fiscal_year"] for fund in page["items"]])
+        cursor = page["next_cursor"]
+    assert (years, cursor) == ([[2027, 2026], [2025, 2024]], None)
+
+
+@pytest.mark.parametrize("key", ["x", "0", "99999999999999999999"])
+def test_a_cursor_of_no_year_is_refused(
+    client: TestClient, session: Session, world: World, key: str
+) -> None:
+    cursor = write_cursor(key, world.fund.id)
+    headers = signed_in(session, world.fund_officer)
+    reply = client.get(PATH, headers=headers, params={"cursor": cursor})
+    refused(reply, 422, "cursor-unreadable")
+
+
+def test_a_list_of_many_funds_takes_as_many_statements_as_one(
+    client: TestClient, session: Session, world: World
+) -> None:
+    headers = signed_in(session, world.fund_officer)
+    taken = []
+    for year in (2027, 2028):
+        with counted(session) as statements:
+            told(client.get(PATH, headers=headers))
+        taken.append(len(statements))
+        make_fund(session, world.district, fiscal_year=year)
+    assert taken[0] == taken[1]
 
 
 READERS = {Role.FUND_OFFICER, Role.FUND_APPROVER, Role.DISTRICT_STAFF, Role.AUDITOR}
