@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -14,7 +14,8 @@ from app.models.base import Instant, Row
 class Notification(Row, table=True):
     """A message written in the same transaction as the fact it tells of, delivered later.
 
-    One reason, one message: the key is (person, kind, what it is about, due time).
+    One reason, one message: the key is (person, kind, what it is about, due time). From
+    `useless_at` on it would tell nothing any more.
     """
 
     __tablename__ = "notification"
@@ -28,6 +29,7 @@ class Notification(Row, table=True):
             name="notification_once",
             postgresql_nulls_not_distinct=True,
         ),
+        CheckConstraint("useless_at > due_at", name="useless_later"),
         Index(
             "notification_undelivered_idx",
             "due_at",
@@ -42,5 +44,6 @@ class Notification(Row, table=True):
     waitlist_entry_id: UUID | None = Field(default=None, foreign_key="waitlist_entry.id")
     facts: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
     due_at: datetime = Field(sa_type=Instant)
+    useless_at: datetime | None = Field(default=None, sa_type=Instant)
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)
     read_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -35,6 +35,7 @@ def owe(
     facts: Mapping[str, str],
     due_at: datetime,
     waitlist_entry_id: UUID | None = None,
+    useless_at: datetime | None = None,
 ) -> int:
     """Owe a message to every reader, if and only if this transaction commits; return how many.
 
@@ -46,6 +47,7 @@ def owe(
         facts: what fills the gaps of the template.
         due_at: when it may be read, aware; grants that have ended by then get none.
         waitlist_entry_id: what it is about, if that is an entry of a waitlist.
+        useless_at: from when on it would tell nothing any more, after `due_at`; None for never.
     """
     told = {
         "at": to.at,
@@ -54,6 +56,7 @@ def owe(
         "waitlist_entry_id": waitlist_entry_id,
         "facts": dict(facts),
         "due_at": due_at,
+        "useless_at": useless_at,
     }
     return int(session.connection().execute(to.owed, told).rowcount)
 
@@ -70,13 +73,14 @@ def _owed(at: SQLCoreOperations[UUID | None], *roles: Role) -> Executable:
             bindparam("waitlist_entry_id", type_=Uuid),
             bindparam("facts", type_=JSONB),
             due_at,
+            bindparam("useless_at", type_=Instant),
         )
         .where(col(Grant.role).in_(roles), at == bindparam("at"))
         .where(or_(col(Grant.ends_at).is_(None), col(Grant.ends_at) > due_at))
         .group_by(col(Grant.account_id))
     )
     about = ["booking_id", "waitlist_entry_id"]
-    columns = ["id", "account_id", "kind", *about, "facts", "due_at"]
+    columns = ["id", "account_id", "kind", *about, "facts", "due_at", "useless_at"]
     return (
         insert(Notification)
         .from_select(columns, holders)

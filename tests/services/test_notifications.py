@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, col, select
 from uuid_utils.compat import uuid7
 
@@ -53,6 +53,29 @@ def owed_to(session: Session, account: Account) -> list[Notification]:
     session.expire_all()
     rows = select(Notification).where(Notification.account_id == account.id)
     return list(session.exec(rows.order_by(col(Notification.due_at))).all())
+
+
+@pytest.mark.parametrize("after", [-MINUTE, 0 * MINUTE, MINUTE])
+def test_nothing_is_useless_before_it_may_be_read(
+    session: Session, world: World, booking: Booking, after: timedelta
+) -> None:
+    def late() -> int:
+        return notifications.owe(
+            session,
+            to=notifications.organisers_of(world.branch.id),
+            kind=KINDS[0],
+            booking_id=booking.id,
+            facts={},
+            due_at=NOW,
+            useless_at=NOW + after,
+        )
+
+    if after > timedelta():
+        assert late() == 1
+        assert owed_to(session, world.organiser)[0].useless_at == NOW + after
+    else:
+        with pytest.raises(IntegrityError, match="notification_useless_later_check"):
+            late()
 
 
 def test_one_reason_is_one_message(session: Session, world: World, booking: Booking) -> None:
