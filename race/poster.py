@@ -60,7 +60,7 @@ def _post(session: Session, call: Call) -> str:
         step=call.step,
         document=call.document,
     )
-    return f"{call.step} {posted.entry.id if posted.entry else posted.refusal}"
+    return f"{call.step} {posted.entry_id or posted.refusal}"
 
 
 if __name__ == "__main__":

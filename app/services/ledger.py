@@ -6,11 +6,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, String, Uuid, bindparam, text
-from sqlmodel import Session, col, literal_column, select
+from sqlmodel import Session, col, select
 
 from app.db import violating
 from app.errors import Conflict, NotFound
@@ -91,11 +91,15 @@ def open_fund(
     return fund
 
 
+_FUND_FOR = select(Fund).where(
+    Fund.organisation_id == bindparam("organisation_id"), Fund.fiscal_year == bindparam("year")
+)
+
+
 def fund_for(session: Session, *, organisation_id: UUID, day: date) -> Fund | None:
     """Return the fund that pays for visits on `day`, if there is one."""
-    return session.exec(
-        select(Fund).where(Fund.organisation_id == organisation_id, Fund.fiscal_year == day.year)
-    ).first()
+    asked = {"organisation_id": organisation_id, "year": day.year}
+    return session.exec(_FUND_FOR, params=asked).first()
 
 
 def balances(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:
@@ -129,10 +133,9 @@ def lock(session: Session, *, fund_id: UUID) -> dict[FundAccount, int]:
     return balances(session, fund_id=fund_id)
 
 
-_COLUMNS = LedgerEntry.__table__.c  # type: ignore[attr-defined]
 _POST = (
     text(
-        "SELECT (p.entry).*, p.refusal, p.held_fen FROM ledger_post(:fund_id, :kind, :amount_fen,"
+        "SELECT (p.entry).id, p.refusal, p.held_fen FROM ledger_post(:fund_id, :kind, :amount_fen,"
         " :step, :booking_id, :claim_id, :document, :reverses_id, :now) p"
     )
     .bindparams(
@@ -142,11 +145,8 @@ _POST = (
         bindparam("amount_fen", type_=BigInteger()),
         bindparam("now", type_=DateTime(timezone=True)),
     )
-    .columns(*_COLUMNS, refusal=String(), held_fen=BigInteger())
+    .columns(id=Uuid(), refusal=String(), held_fen=BigInteger())
 )
-_POSTED: Any = select(
-    LedgerEntry, literal_column("refusal"), literal_column("held_fen")
-).from_statement(_POST)
 
 
 @dataclass(frozen=True)
@@ -154,12 +154,12 @@ class Posted:
     """What came of a posting: the entry, or why there is none.
 
     Attributes:
-        entry: the new one, or the one the step already had; None when it was refused.
+        entry_id: of the new entry, or of that the step already had; None when it was refused.
         refusal: `no fund`, `differs`, `closed` or `exhausted`; None when it was not.
         held_fen: what the account it takes from held before; None for a step posted before.
     """
 
-    entry: LedgerEntry | None
+    entry_id: UUID | None
     refusal: str | None
     held_fen: int | None
 
@@ -186,20 +186,24 @@ def attempt(
     """
     audit.mark_written(session)
     with violating(STEP_ONCE, PostingDiffers()):
-        row = session.execute(
-            _POSTED,
-            {
-                "fund_id": fund_id,
-                "kind": kind,
-                "amount_fen": amount_fen,
-                "step": step,
-                "booking_id": booking_id,
-                "claim_id": claim_id,
-                "document": document,
-                "reverses_id": reverses_id,
-                "now": now,
-            },
-        ).one()
+        row = (
+            session.connection()
+            .execute(
+                _POST,
+                {
+                    "fund_id": fund_id,
+                    "kind": kind,
+                    "amount_fen": amount_fen,
+                    "step": step,
+                    "booking_id": booking_id,
+                    "claim_id": claim_id,
+                    "document": document,
+                    "reverses_id": reverses_id,
+                    "now": now,
+                },
+            )
+            .one()
+        )
     return Posted(*row)
 
 
@@ -248,9 +252,9 @@ def post(
         reverses_id=reverses_id,
         now=now,
     )
-    if posted.entry is None:
+    if posted.entry_id is None:
         refuse(posted, fund_id=fund_id, amount_fen=amount_fen)
-    return posted.entry
+    return session.get_one(LedgerEntry, posted.entry_id)
 
 
 def refuse(posted: Posted, *, fund_id: UUID, amount_fen: int) -> NoReturn:

@@ -7,9 +7,21 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Date,
+    String,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    or_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.models import SubsidyRule
 
@@ -73,7 +85,7 @@ says why it is 0, if it is.
 """
 
 
-def holds_on(day: date) -> ColumnElement[bool]:
+def holds_on(day: date | BindParameter[date]) -> ColumnElement[bool]:
     """Say in SQL which versions hold on a day: of a code the newest begun, unless it is over."""
     newer = aliased(SubsidyRule)
     replaced = exists().where(
@@ -87,25 +99,36 @@ def holds_on(day: date) -> ColumnElement[bool]:
     return and_(begun, or_(ends.is_(None), ends > day), ~replaced)
 
 
+def _met() -> SelectOfScalar[SubsidyRule]:
+    """Return the statement that finds all rules a visit meets; made once, for every visit asks."""
+    rule, day = SubsidyRule, bindparam("day", type_=Date)
+    kinds: BindParameter[Sequence[str]] = bindparam("kinds", type_=ARRAY(String))
+    return select(rule).where(
+        rule.organisation_id == bindparam("organisation_id"),
+        holds_on(day),
+        or_(col(rule.category).is_(None), col(rule.category) == bindparam("category")),
+        or_(col(rule.sector).is_(None), col(rule.sector) == bindparam("sector", type_=String)),
+        or_(col(rule.programme_kind).is_(None), col(rule.programme_kind) == any_(kinds)),
+    )
+
+
+_MET = _met()
+
+
 def rule_for(session: Session, *, visit: Visit) -> SubsidyRule | None:
     """Return the rule a visit meets, if there is one; of an outside branch do not ask.
 
     That with the most conditions. Of as many, a condition on the programme goes before one on the
     sector, and that before one on the category; then the one that began last, then the first code.
     """
-    rule = SubsidyRule
-    met = session.exec(
-        select(rule).where(
-            rule.organisation_id == visit.district_id,
-            holds_on(visit.day),
-            or_(col(rule.category).is_(None), col(rule.category) == visit.category),
-            or_(col(rule.sector).is_(None), col(rule.sector) == visit.sector),
-            or_(
-                col(rule.programme_kind).is_(None),
-                col(rule.programme_kind).in_(visit.programme_kinds),
-            ),
-        )
-    )
+    asked = {
+        "organisation_id": visit.district_id,
+        "day": visit.day,
+        "category": visit.category,
+        "sector": visit.sector,
+        "kinds": list(visit.programme_kinds),
+    }
+    met = session.exec(_MET, params=asked)
     # `max` keeps the first of equals.
     return max(sorted(met, key=lambda rule: rule.code), key=_rank, default=None)
 

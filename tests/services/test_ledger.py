@@ -103,11 +103,14 @@ def test_a_posting_is_one_journey(session: Session, fund: Fund) -> None:
     event.listen(
         session.connection(), "before_cursor_execute", lambda *args: sent.append(str(args[2]))
     )
-    for amount in (60, 40):
-        post(session, fund.id, K.RESERVE, amount)
-    assert ledger.attempt(
-        session, fund_id=fund.id, kind=K.RESERVE, amount_fen=1, step="x"
-    ) == ledger.Posted(None, "exhausted", 0)
+    said = [
+        ledger.attempt(
+            session, fund_id=fund.id, kind=K.RESERVE, amount_fen=amount, step=f"x{amount}"
+        )
+        for amount in (60, 40, 1)
+    ]
+    assert [one.refusal for one in said] == [None, None, "exhausted"]
+    assert said[2] == ledger.Posted(None, "exhausted", 0)
     assert len(sent) == 3
 
 
@@ -116,7 +119,7 @@ def test_a_refused_attempt_spoils_nothing_and_says_what_is_left(
 ) -> None:
     post(session, fund.id, K.APPROPRIATE, 100)
     said = ledger.attempt(session, fund_id=fund.id, kind=K.RESERVE, amount_fen=101, step="x")
-    assert (said.entry, said.refusal, said.held_fen) == (None, "exhausted", 100)
+    assert (said.entry_id, said.refusal, said.held_fen) == (None, "exhausted", 100)
     done = ledger.attempt(session, fund_id=fund.id, kind=K.RESERVE, amount_fen=100, step="x")
     assert (done.refusal, done.held_fen) == (None, 100)
     assert numbers(session, fund.id) == [1, 2]
@@ -344,7 +347,7 @@ def test_a_function_of_somebody_else_is_not_called_instead(session: Session, fun
     """Names in a schema of one's own, looked into first, do not reach into the function."""
     session.connection().execute(text("CREATE TEMP TABLE fund_balance (LIKE fund_balance)"))
     session.connection().execute(text("CREATE TEMP TABLE ledger_entry (LIKE ledger_entry)"))
-    post(session, fund.id, K.APPROPRIATE, 100)
+    ledger.attempt(session, fund_id=fund.id, kind=K.APPROPRIATE, amount_fen=100, step="x")
     left = text("SELECT sum(balance_fen) FROM public.fund_balance WHERE account = 'available'")
     assert session.connection().execute(left).scalar_one() == 100
 

@@ -178,16 +178,16 @@ def test_every_condition_keeps_a_rule_away(session: Session) -> None:
 @pytest.mark.parametrize(
     ("words", "others"),
     [
-        ("subsidy_rule.organisation_id = %(organisation_id_1)s::UUID", "TRUE"),
-        ("subsidy_rule.category = %(category_1)s::VARCHAR", "TRUE"),
-        ("subsidy_rule.sector = %(sector_1)s::VARCHAR", "TRUE"),
-        ("subsidy_rule.programme_kind IN (", "'visit' IN ("),
-        ("subsidy_rule.valid_from <= %(valid_from_1)s::DATE", "TRUE"),
+        ("subsidy_rule.organisation_id = %(organisation_id)s::UUID", "TRUE"),
+        ("subsidy_rule.category = %(category)s::VARCHAR", "TRUE"),
+        ("subsidy_rule.sector = %(sector)s::VARCHAR", "TRUE"),
+        ("subsidy_rule.programme_kind = ANY (", "'visit' = ANY ("),
+        ("subsidy_rule.valid_from <= %(day)s::DATE", "TRUE"),
         ("subsidy_rule.valid_to > ", "subsidy_rule.valid_to >= "),
         ("subsidy_rule_1.organisation_id = subsidy_rule.organisation_id", "TRUE"),
         ("subsidy_rule_1.code = subsidy_rule.code", "TRUE"),
         ("subsidy_rule_1.version > subsidy_rule.version", "FALSE"),
-        ("subsidy_rule_1.valid_from <= %(valid_from_2)s::DATE", "TRUE"),
+        ("subsidy_rule_1.valid_from <= %(day)s::DATE", "TRUE"),
     ],
 )
 def test_a_condition_left_out_is_noticed(session: Session, words: str, others: str) -> None:
