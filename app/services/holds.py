@@ -10,14 +10,19 @@ from sqlmodel import Session
 _IN_TURN = """
     SELECT id FROM venue_session WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"""
 _LOCK = text(_IN_TURN)
+_IF_ROOM = """
+        AND people_held + :people <= people_limit
+        AND groups_held < groups_limit
+        AND closed_reason IS NULL"""
 _TAKE = text(f"""
     WITH in_turn AS ({_IN_TURN})
     UPDATE venue_session
     SET people_held = people_held + :people, groups_held = groups_held + 1
-    WHERE id IN (SELECT id FROM in_turn)
-        AND people_held + :people <= people_limit
-        AND groups_held < groups_limit
-        AND closed_reason IS NULL""")  # noqa: S608  # constants
+    WHERE id IN (SELECT id FROM in_turn){_IF_ROOM}""")  # noqa: S608  # constants
+_TAKE_ONE = text(f"""
+    UPDATE venue_session
+    SET people_held = people_held + :people, groups_held = groups_held + 1
+    WHERE id = :id{_IF_ROOM}""")  # noqa: S608  # constants
 _GIVE_BACK = text(f"""
     WITH in_turn AS ({_IN_TURN})
     UPDATE venue_session
@@ -52,6 +57,9 @@ def take(session: Session, *, session_ids: Sequence[UUID], people: int) -> bool:
         session_ids: sessions without repetition.
         people: places wanted, at least 1.
     """
+    if len(session_ids) == 1:  # then there is nothing to take back, and nothing stays locked
+        one = {"id": session_ids[0], "people": people}
+        return bool(session.connection().execute(_TAKE_ONE, one).rowcount)
     attempt = session.connection().begin_nested()
     if _taken(session, Places(session_ids, people)):
         attempt.commit()
