@@ -129,6 +129,25 @@ export const router = createRouter({
       meta: { login: true },
     },
     {
+      path: '/funds',
+      name: 'funds',
+      component: () => import('./views/FundsView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/funds/:fund',
+      name: 'fund',
+      component: () => import('./views/FundView.vue'),
+      props: true,
+      meta: { login: true },
+    },
+    {
+      path: '/tariff',
+      name: 'tariff',
+      component: () => import('./views/TariffView.vue'),
+      meta: { login: true },
+    },
+    {
       path: '/inbox',
       name: 'inbox',
       component: () => import('./views/InboxView.vue'),
