@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from string import Formatter
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -55,6 +55,14 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+class Table(dict[Any, Any]):
+    """A JSON object that nobody changes: what is made of settings is known by their hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Follow from what is in it, in any order."""
+        return hash(frozenset(self.items()))
+
+
 Gaps = Annotated[str, AfterValidator(_gaps)]
 """Text with gaps, `{site}`, for the facts of a message and its `title`, `body` and `url`."""
 Url = Annotated[str, AfterValidator(_url)]
@@ -82,7 +90,9 @@ class WechatTemplate(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     template: TemplateId
-    fields: dict[FieldName, Gaps] = Field(min_length=1, max_length=20)
+    fields: Annotated[
+        dict[FieldName, Gaps], Field(min_length=1, max_length=20), AfterValidator(Table)
+    ]
     page: Gaps | None = None
 
 
@@ -98,8 +108,10 @@ class WaySettings(BaseSettings):
     )
     wechat_app_secret: SecretStr | None = None
     wechat_api_url: Url = "https://api.weixin.qq.com"
-    wechat_templates: Json[dict[Kind, WechatTemplate]] | None = Field(
-        default=None, description="which message goes by which template; without it, none does"
+    wechat_templates: Json[Annotated[dict[Kind, WechatTemplate], AfterValidator(Table)]] | None = (
+        Field(
+            default=None, description="which message goes by which template; without it, none does"
+        )
     )
     wechat_program_state: MiniProgramState = MiniProgramState.FORMAL
     sms_url: Url | None = Field(
@@ -108,7 +120,7 @@ class WaySettings(BaseSettings):
     sms_key: str | None = Field(default=None, pattern=r"^[!-~]+$")
     sms_secret: SecretStr | None = None
     sms_sign_name: str | None = Field(default=None, min_length=2, max_length=20)
-    sms_templates: Json[dict[Kind, str]] | None = None
+    sms_templates: Json[Annotated[dict[Kind, str], AfterValidator(Table)]] | None = None
     smtp_host: str | None = Field(
         default=None, description="the mail server; without it, nothing goes by e-mail"
     )

@@ -4,7 +4,7 @@ import contextlib
 import smtplib
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -40,7 +40,7 @@ class Email:
     host: str
     port: int
     security: SmtpSecurity
-    login: tuple[str, str] | None
+    login: tuple[str, str] | None = field(repr=False)
     sender: str
     seconds: float | None = None
 

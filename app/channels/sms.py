@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.channels import posting
@@ -35,7 +35,7 @@ class Sms:
 
     url: str
     key: str
-    secret: str
+    secret: str = field(repr=False)
     sign_name: str
     templates: Mapping[str, str]
     seconds: float | None = None

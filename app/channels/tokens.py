@@ -1,7 +1,7 @@
 """Tokens that a provider lends us for a while, shared by all processes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from typing import Protocol
 class Lent:
     """A token just lent, and for how long."""
 
-    token: str
+    token: str = field(repr=False)
     life: timedelta
 
 

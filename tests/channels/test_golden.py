@@ -9,10 +9,21 @@ import pytest
 
 from app.channels import sms as ours
 from app.channels.sending import Refused
-from app.ways_settings import WecomKind
-from tests.channels.letters import MAILBOX, PHONE, gateway, letter, mailer, robot
+from app.ways_settings import WaySettings, WecomKind
+from tests.channels.letters import (
+    MAILBOX,
+    OPENID,
+    PHONE,
+    TEMPLATE,
+    gateway,
+    letter,
+    mailer,
+    program,
+    robot,
+)
 from tests.conftest import NOW
-from tests.fakes import sms, smtp, wecom
+from tests.fakes import sms, smtp, wechat_messages, wecom
+from tests.fakes.wechat import APP_ID, SECRET
 
 TEXT = (Path(__file__).parents[2] / "docs/channels.md").read_text()
 SHOWN = re.findall(r"```(?:json)?\n(.*?)\n```", TEXT, re.DOTALL)
@@ -23,6 +34,27 @@ NONCE = "0123456789abcdef0123456789abcdef"
 @pytest.fixture(autouse=True)
 def _one_nonce(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "token_hex", lambda size: NONCE if size == 16 else "")
+
+
+def test_wechat() -> None:
+    with wechat_messages.running() as server:
+        assert program(server).send(letter(OPENID), now=NOW) == "3000000001"
+    asked, sent = server.seen
+    assert (asked.path, asked.query) == ("/cgi-bin/stable_token", {})
+    assert asked.body == (
+        f'{{"grant_type":"client_credential","appid":"{APP_ID}","secret":"{SECRET}",'
+        '"force_refresh":false}'
+    )
+    assert sent.path == "/cgi-bin/message/subscribe/send"
+    assert sent.query == {"access_token": "canary-token-1"}
+    assert sent.body == WECHAT
+
+
+def test_the_templates_of_the_document_are_those_of_the_golden_request() -> None:
+    settings = WaySettings(
+        wechat_app_id=APP_ID, wechat_app_secret=SECRET, wechat_templates=TEMPLATES
+    )
+    assert settings.wechat_templates == {"booking-approved": TEMPLATE}
 
 
 def test_sms_in_our_words() -> None:

@@ -203,7 +203,10 @@ def running(service: S) -> Iterator[S]:
 
 def serve(service: Service) -> None:
     """Run it as a process until it is told to end."""
+    told = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
     with running(service):
         sys.stdout.write(f"{service.url}\n")
         sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        told.wait()
