@@ -26,7 +26,6 @@ class WechatMessages(Service):
     """The server: which token is good, who has agreed to how much, and what is sent to whom."""
 
     generation: int = 1
-    life: int = 7200
     consents: dict[str, int] = field(default_factory=dict)
     token_faults: bool = False
     ids: Iterator[int] = field(default_factory=lambda: count(3_000_000_001))
@@ -58,7 +57,7 @@ class WechatMessages(Service):
         wanted = {"grant_type": "client_credential", "appid": APP_ID, "force_refresh": False}
         if said != wanted | {"secret": SECRET}:
             return self.refusal(40125)
-        return {"access_token": f"{TOKEN}{self.generation}", "expires_in": self.life}
+        return {"access_token": f"{TOKEN}{self.generation}", "expires_in": 7200}
 
     def _sent(self, said: dict[str, Any]) -> dict[str, Any]:
         for name, told in said["data"].items():

@@ -82,10 +82,9 @@ def test_it_is_kept_sealed(own_engine: Engine) -> None:
         assert b"token-1" not in row.token_sealed
 
 
-def raced(engine: Engine, other: Engine, *, life: int = 7200) -> tuple[int, list[str | None]]:
+def raced(engine: Engine, other: Engine) -> tuple[int, list[str | None]]:
     """Eight threads of two pools send a letter each; how often the token was asked for."""
     with wechat_messages.running() as server:
-        server.life = life
         stores = [Tokens(engine), Tokens(other)]
 
         def send(number: int) -> str | None:
