@@ -66,6 +66,7 @@ from app.api import (
     users,
     venues,
     waitlist,
+    wechat_grants,
 )
 from app.api import map as district_map
 from app.db import create_engine
@@ -130,6 +131,7 @@ ROUTERS = (
     claims,
     claim_moves,
     notifications,
+    wechat_grants,
     statistics,
     audit,
 )

@@ -8,9 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 import limits
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from app.machine import Refusal
+from app.ways_settings import WaySettings
 
 PUBLIC_SECRET = "for-demonstrations-only-everybody-knows-this-one"  # noqa: S105
 
@@ -69,7 +70,7 @@ class PasswordProfile(StrEnum):
     NIST = "nist"
 
 
-class Settings(BaseSettings):
+class Settings(WaySettings):
     """Every knob, each with its unit; `APP_DATABASE_URL` fills `database_url`.
 
     Raises:
@@ -102,11 +103,6 @@ class Settings(BaseSettings):
     access_minutes: int = Field(default=15, ge=1, le=60)
     refresh_days: int = Field(default=30, ge=1, le=365)
     password_profile: PasswordProfile = PasswordProfile.MLPS
-    wechat_app_id: str | None = Field(
-        default=None, description="the mini-program's; without it, nobody signs in by WeChat"
-    )
-    wechat_app_secret: SecretStr | None = None
-    wechat_api_url: str = "https://api.weixin.qq.com"
     oidc_issuer: str | None = Field(
         default=None, description="URL of the identity provider; without it, nobody signs in there"
     )
@@ -165,6 +161,7 @@ class Settings(BaseSettings):
         if self.env is not Env.PRODUCTION:
             return self
         _secrets_are_safe(self.secret_key, self.phone_key)
+        self.ways_are_safe()
         if self.database_url is None:
             raise ValueError("Set APP_DATABASE_URL to the production database.")
         if _is_own(self.database_url):

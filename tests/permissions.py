@@ -467,6 +467,8 @@ RULES: dict[str, Rule] = {
     "payClaim": Rule(ROW, may="p", sees="stdfa", json=lambda _: {"voucher_number": "2026-1"}),
     # messages and figures
     "listNotifications": Rule(SIGNED_IN),
+    "listMyWechatGrants": Rule(SIGNED_IN),
+    "recordMyWechatGrants": Rule(SIGNED_IN, json=lambda _: {"answers": {"nobody-s": "reject"}}),
     "markNotificationsRead": Rule(SIGNED_IN, json=lambda g: {"ids": [g["notification_id"]]}),
     "getOverview": Rule(ROLE, may="tda"),
     # the audit log

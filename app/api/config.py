@@ -30,11 +30,18 @@ class District(BaseModel):
     name: str
 
 
+class WechatTemplatePublic(BaseModel):
+    """A template of the mini-program (订阅消息模板), and the messages that go by it."""
+
+    id: str
+    kinds: list[str]
+
+
 class Config(BaseModel):
-    """The district and its base map.
+    """The district, its base map, and what to ask people's consent for in WeChat.
 
     Without `tile_url` (an XYZ template) the map is outlines alone. `map_approval_number` is the
-    审图号 to show with the tiles.
+    审图号 to show with the tiles. `wechat_templates` is null where no messages go by WeChat.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -48,6 +55,7 @@ class Config(BaseModel):
                 "tile_attribution": "",
                 "map_approval_number": None,
                 "environment": "demo",
+                "wechat_templates": None,
             }
         }
     )
@@ -57,9 +65,14 @@ class Config(BaseModel):
     tile_attribution: str
     map_approval_number: str | None
     environment: Env
+    wechat_templates: list[WechatTemplatePublic] | None
 
 
-@router.get("/config", operation_id="getConfig", summary="The district and its base map")
+@router.get(
+    "/config",
+    operation_id="getConfig",
+    summary="The district, its base map, and messages in WeChat",
+)
 def get_config(session: SessionDep, settings: SettingsDep, response: Response) -> Config:
     """Answer what is the same for everybody; `district` is null while there is none."""
     response.headers["Cache-Control"] = "public, max-age=60"
@@ -75,4 +88,16 @@ def get_config(session: SessionDep, settings: SettingsDep, response: Response) -
         tile_attribution=settings.tile_attribution,
         map_approval_number=settings.map_approval_number,
         environment=settings.env,
+        wechat_templates=_templates(settings) or None,
     )
+
+
+def _templates(settings: Settings) -> list[WechatTemplatePublic]:
+    used = settings.wechat_templates or {}
+    return [
+        WechatTemplatePublic(
+            id=template_id,
+            kinds=sorted(kind for kind, told in used.items() if told.template == template_id),
+        )
+        for template_id in sorted(settings.wechat_template_ids)
+    ]

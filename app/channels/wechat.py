@@ -1,7 +1,7 @@
 """WeChat: whose mini-program sent a code (小程序登录, `jscode2session`)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -59,7 +59,7 @@ class MiniProgram:
     """Our mini-program, as WeChat knows it."""
 
     app_id: str
-    secret: str
+    secret: str = field(repr=False)
     url: str
 
 

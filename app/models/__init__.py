@@ -52,6 +52,7 @@ from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, Policy
 from app.models.posting import STEP_ONCE
+from app.models.provider_token import ProviderToken
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
@@ -77,6 +78,7 @@ from app.models.waitlist import (
     WaitlistProgramme,
     WaitlistStatus,
 )
+from app.models.wechat_grant import MOST_GRANTS, WechatGrant
 
 __all__ = [
     "ACCOUNTS",
@@ -86,6 +88,7 @@ __all__ = [
     "HOLDING",
     "IN_LINE",
     "MIRRORS",
+    "MOST_GRANTS",
     "MOST_LEAD_DAYS",
     "MOST_OPEN_BOOKINGS",
     "MOST_PEOPLE",
@@ -149,6 +152,7 @@ __all__ = [
     "Programme",
     "ProgrammeKind",
     "Provider",
+    "ProviderToken",
     "Purpose",
     "RateCounter",
     "RefreshToken",
@@ -181,5 +185,6 @@ __all__ = [
     "WaitlistEntry",
     "WaitlistProgramme",
     "WaitlistStatus",
+    "WechatGrant",
     "WhenExhausted",
 ]

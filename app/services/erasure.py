@@ -21,6 +21,7 @@ from app.models import (
     Role,
     Site,
     WaitlistEntry,
+    WechatGrant,
 )
 from app.services import keeping, offices, privacy, throttles, tokens, users
 from app.services.access import Actor
@@ -37,7 +38,7 @@ REASON = "联系人已注销账号"
 
 THEIRS = (
     *(CalendarFeed, Grant, Identity, OneTimeCode),
-    *(RefreshToken, IdempotencyKey, Notification),
+    *(RefreshToken, IdempotencyKey, Notification, WechatGrant),
 )
 """Tables of what is a person's alone; their rows go."""
 

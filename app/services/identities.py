@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
@@ -35,14 +36,19 @@ class AlreadyLinked(Conflict):
 
 def account_of(session: Session, *, provider: Provider, subject: str) -> Account | None:
     """Return the active account that a subject of a provider is linked with, locked."""
-    theirs = select(Identity.account_id).where(
-        Identity.provider == provider, Identity.subject_hash == _hash(provider, subject)
-    )
-    account_id = session.exec(theirs).one_or_none()
+    account_id = holder_of(session, provider=provider, subject=subject)
     if account_id is None:
         return None
     account = accounts.locked(session, condition=Account.id == account_id)
     return account if account and account.active else None
+
+
+def holder_of(session: Session, *, provider: Provider, subject: str) -> UUID | None:
+    """Return whose account a subject of a provider is linked with, active or not."""
+    theirs = select(Identity.account_id).where(
+        Identity.provider == provider, Identity.subject_hash == _hash(provider, subject)
+    )
+    return session.exec(theirs).one_or_none()
 
 
 def account_with_phone(session: Session, *, phone: str) -> Account | None:
@@ -67,10 +73,7 @@ def link(session: Session, *, account: Account, provider: Provider, subject: str
     )
     # Either unique index may be in the way; whose row it is tells whether that is harmless.
     session.exec(row.on_conflict_do_nothing())
-    theirs = select(Identity.account_id).where(
-        Identity.provider == provider, Identity.subject_hash == subject_hash
-    )
-    if session.exec(theirs).one_or_none() != account.id:
+    if holder_of(session, provider=provider, subject=subject) != account.id:
         raise AlreadyLinked
 
 

@@ -32,6 +32,7 @@ from app.services import (
     reviews,
     throttles,
     verify,
+    wechat_grants,
 )
 from app.services.access import NotInScope
 from app.services.grants import NotForOneself
@@ -294,6 +295,17 @@ def test_only_a_system_administrator_erases(
 ) -> None:
     with pytest.raises(refusal):
         erase(session, getattr(cast, who), getattr(cast, whom))
+
+
+def test_what_they_agreed_to_in_wechat_goes(session: Session, cast: Cast) -> None:
+    agreed = {"a-template": wechat_grants.Answer.ACCEPT}
+    for whom in (cast.member, cast.stranger):
+        wechat_grants.record(
+            session, account_id=whom.id, answers=agreed, known=frozenset({"a-template"})
+        )
+    erase(session, cast.sysadmin, cast.member)
+    assert wechat_grants.remaining(session, account_id=cast.member.id) == {}
+    assert wechat_grants.remaining(session, account_id=cast.stranger.id) == {"a-template": 1}
 
 
 def test_a_number_can_be_used_anew(session: Session, cast: Cast) -> None:

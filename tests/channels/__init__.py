@@ -1,0 +1,1 @@
+"""The ways out: protocols, limits, and what providers do wrong."""

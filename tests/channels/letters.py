@@ -1,0 +1,123 @@
+"""The letter of docs/channels.md, and channels to the fakes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.channels import wechat_messages as ours
+from app.channels.email import Email
+from app.channels.sending import Letter
+from app.channels.sms import Sms
+from app.channels.tokens import Lent, TokenStore
+from app.channels.wechat import MiniProgram
+from app.channels.wechat_messages import Consents
+from app.channels.wecom import Wecom
+from app.ways_settings import MiniProgramState, SmtpSecurity, WechatTemplate, WecomKind
+from tests.fakes import sms, wecom
+from tests.fakes.wechat import APP_ID, SECRET
+from tests.fakes.wechat_messages import WechatMessages
+
+ID = UUID("019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20")
+OPENID = "oABCD-0123456789"
+PHONE = "+8613800001234"
+MAILBOX = "zhang@example.cn"
+TEMPLATE_ID = "rT1oIvQ0ZbB5mYk2u8sXcA9wJd4Ee7Gh6Lq3Nf0PxVs"
+TEMPLATE = WechatTemplate.model_validate(
+    {
+        "template": TEMPLATE_ID,
+        "fields": {
+            "thing1": "{site}",
+            "time2": "{when}",
+            "character_string3": "{code}",
+            "phrase4": "已接单",
+        },
+        "page": "pages/web/index?url={url}",
+    }
+)
+FACTS = {
+    "site": "示例红色记忆馆",
+    "branch": "城东社区党支部",
+    "when": "2026-12-01 09:00",
+    "code": "AB3K9",
+}
+BODY = "示例红色记忆馆 已接受 城东社区党支部 2026-12-01 09:00 的预约（AB3K9）。"
+URL = "https://map.example.cn/#/bookings/019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f21"
+
+
+def letter(address: str, *, title: str = "预约已接单", body: str = BODY, **facts: str) -> Letter:
+    """Write to somebody; `facts` come on top of the usual ones."""
+    return Letter(ID, address, "booking-approved", title, body, FACTS | facts, "zh", URL)
+
+
+def gateway(server: sms.Gateway, **templates: str) -> Sms:
+    """Our side of the fake gateway."""
+    return Sms(server.url, sms.KEY, sms.SECRET, "党建地图", templates, seconds=0.5)
+
+
+def robot(server: wecom.Robots, kind: WecomKind = WecomKind.MARKDOWN) -> Wecom:
+    """Our side of the fake robots."""
+    return Wecom(server.url, kind, seconds=0.5)
+
+
+def mailer(
+    port: int,
+    security: SmtpSecurity = SmtpSecurity.NONE,
+    login: tuple[str, str] | None = None,
+) -> Email:
+    """Our side of the fake mail server."""
+    return Email("127.0.0.1", port, security, login, "map@example.cn", seconds=0.5)
+
+
+@dataclass
+class Purse:
+    """A token store for one process."""
+
+    kept: Lent | None = None
+
+    def token(
+        self, provider: str, *, ask: Callable[[], Lent], now: datetime, refused: str | None = None
+    ) -> str:
+        """Ask once, and again for what was refused."""
+        if self.kept is None or self.kept.token == refused:
+            self.kept = ask()
+        return self.kept.token
+
+
+@dataclass
+class Ledger:
+    """Consents of one person."""
+
+    left: int = 9
+
+    def spend(self, openid: str, template_id: str) -> bool:
+        """One less, if there is one."""
+        self.left -= 1
+        return self.left >= 0
+
+    def give_back(self, openid: str, template_id: str) -> None:
+        """One more."""
+        self.left += 1
+
+    def drop(self, openid: str, template_id: str) -> None:
+        """None."""
+        self.left = 0
+
+
+def program(
+    server: WechatMessages,
+    tokens: TokenStore | None = None,
+    consents: Consents | None = None,
+    **knobs: Any,
+) -> ours.WechatMessages:
+    """Our side of the fake WeChat."""
+    usual: dict[str, Any] = {
+        "program": MiniProgram(APP_ID, SECRET, server.url),
+        "templates": {"booking-approved": TEMPLATE},
+        "state": MiniProgramState.FORMAL,
+        "tokens": tokens or Purse(),
+        "consents": consents or Ledger(),
+        "seconds": 0.5,
+    }
+    return ours.WechatMessages(**(usual | knobs))
