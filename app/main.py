@@ -66,6 +66,7 @@ from app.api import (
     users,
     venues,
     waitlist,
+    webhooks,
 )
 from app.api import map as district_map
 from app.db import create_engine
@@ -132,6 +133,7 @@ ROUTERS = (
     notifications,
     statistics,
     audit,
+    webhooks,
 )
 
 

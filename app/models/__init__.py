@@ -77,6 +77,7 @@ from app.models.waitlist import (
     WaitlistProgramme,
     WaitlistStatus,
 )
+from app.models.webhook import DeliveryState, EventType, Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
     "ACCOUNTS",
@@ -118,8 +119,10 @@ __all__ = [
     "ClaimStatus",
     "Closure",
     "Crs",
+    "DeliveryState",
     "DroppedPhoto",
     "EntryKind",
+    "EventType",
     "ExceptionKind",
     "ExceptionLook",
     "Fund",
@@ -181,5 +184,8 @@ __all__ = [
     "WaitlistEntry",
     "WaitlistProgramme",
     "WaitlistStatus",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
     "WhenExhausted",
 ]
