@@ -25,7 +25,7 @@ WITHIN_IT = (  # prefixes that hold an IPv4 address, which is where the packet e
     IPv6Network("5f00::/16"),
 )
 """Translated, tunnelled and outdated ranges: nobody's receiver is there."""
-PUBLIC_BUT_NOT_OURS = frozenset(map(ip_address, ("168.63.129.16", "192.88.99.1")))
+PUBLIC_BUT_NOT_OURS = frozenset(map(ip_address, ("168.63.129.16", "192.0.0.192", "192.88.99.1")))
 """What a cloud answers its own machines at, and the gateway of a tunnel."""
 
 
