@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 from uuid_utils.compat import uuid7
 
-from app import clock, logs
+from app import calling, clock, logs
 from app.db import create_engine
 from app.models import JobRun
 from app.services import (
@@ -40,6 +40,7 @@ from app.services import (
     throttles,
     tokens,
     unmet_searches,
+    webhook_deliveries,
 )
 from app.services.calendar import local_date
 from app.settings import load
@@ -166,6 +167,10 @@ def _photos(session: Session, now: datetime) -> int:
     return photos.clear_dropped(session, now, storage=storage_of(load()))
 
 
+def _called(_: Job, engine: Engine, now: Now) -> int:
+    return calling.call_due(engine, now)
+
+
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
@@ -175,6 +180,7 @@ JOBS = (
     Job("close-finished", 60, _bookings(overdue.finished)),
     Job("tend-waitlists", 30, partial(_rows, _untended, _tend)),
     Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
+    Job("call-webhooks", 5, _called),
     Job("clear-photos", 60, partial(_whenever, _photos)),
     Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),
     Job("forget-audit", 3600, partial(_whenever, audit.forget_old)),
@@ -185,6 +191,7 @@ JOBS = (
     Job("forget-failures", 3600, partial(_whenever, throttles.forget_old)),
     Job("forget-sign-ins", 3600, partial(_whenever, identities.forget_expired)),
     Job("forget-searches", 3600, partial(_whenever, unmet_searches.forget_old)),
+    Job("forget-deliveries", 3600, partial(_whenever, webhook_deliveries.forget_old)),
     # The last, for what the others change may be on a card.
     Job("refresh-cards", 2, partial(_drained, site_cards.refresh)),
 )

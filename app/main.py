@@ -66,6 +66,7 @@ from app.api import (
     users,
     venues,
     waitlist,
+    webhooks,
     wechat_grants,
 )
 from app.api import map as district_map
@@ -134,6 +135,7 @@ ROUTERS = (
     wechat_grants,
     statistics,
     audit,
+    webhooks,
 )
 
 

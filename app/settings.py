@@ -153,6 +153,11 @@ class Settings(WaySettings):
     cors_origins: Origins = Field(
         default="", description="origins, comma-separated, whose pages may call the API"
     )
+    webhook_hosts: str = Field(
+        default="",
+        description="`host:port`, comma-separated, that webhooks may call without https and inside"
+        " the network; for demonstrations and tests, refused in production",
+    )
     body_kb: int = Field(default=256, ge=1, description="largest body of a request")
     upload_mb: int = Field(default=10, ge=1, description="largest file sent")
 
@@ -170,6 +175,8 @@ class Settings(WaySettings):
             raise ValueError(
                 "Set APP_PHOTO_FOLDER to a folder that is backed up, or APP_S3_BUCKET."
             )
+        if self.webhook_hosts:
+            raise ValueError("Set APP_WEBHOOK_HOSTS to nothing: webhooks call public hosts only.")
         for name in ("cors_origins", "trusted_proxies"):
             if "*" in getattr(self, name):
                 raise ValueError(f"Set APP_{name.upper()} to a list without `*`.")

@@ -78,6 +78,7 @@ from app.models.waitlist import (
     WaitlistProgramme,
     WaitlistStatus,
 )
+from app.models.webhook import DeliveryState, EventType, Webhook, WebhookAttempt, WebhookDelivery
 from app.models.wechat_grant import MOST_GRANTS, WechatGrant
 
 __all__ = [
@@ -121,8 +122,10 @@ __all__ = [
     "ClaimStatus",
     "Closure",
     "Crs",
+    "DeliveryState",
     "DroppedPhoto",
     "EntryKind",
+    "EventType",
     "ExceptionKind",
     "ExceptionLook",
     "Fund",
@@ -185,6 +188,9 @@ __all__ = [
     "WaitlistEntry",
     "WaitlistProgramme",
     "WaitlistStatus",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
     "WechatGrant",
     "WhenExhausted",
 ]

@@ -295,6 +295,7 @@ AUDITED: dict[str, tuple[str, str]] = {
     "venue": ("", ""),
     "visit": ("", ""),
     "waitlist_entry": ("contact_name,contact_phone_hash,contact_phone_sealed,note", ""),
+    "webhook": ("secret_sealed", ""),
 }
 """The audited tables: columns whose values are masked, and columns that follow from others."""
 

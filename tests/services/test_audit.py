@@ -31,6 +31,7 @@ PERSONAL = {
     "account": {"name", "phone_hash", "phone_sealed", "password_hash"},
     "booking": {"contact_name", "contact_phone_hash", "contact_phone_sealed", "note"},
     "calendar_feed": {"token_hash", "token_sealed"},
+    "webhook": {"secret_sealed"},
     "guide": {"name"},
     "identity": {"subject_hash"},
     "location_report": {"note"},
@@ -56,6 +57,8 @@ TECHNICAL = {
     "site_card_stale",
     "site_words",
     "unmet_search",
+    "webhook_attempt",
+    "webhook_delivery",
 }
 """Tables whose rows are no deeds of anybody."""
 PARTS = {
