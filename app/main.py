@@ -61,6 +61,7 @@ from app.api import (
     statistics,
     subsidy_previews,
     subsidy_rules,
+    table_exports,
     tiles,
     transactions,
     users,
@@ -131,6 +132,7 @@ ROUTERS = (
     claim_moves,
     notifications,
     statistics,
+    table_exports,
     audit,
 )
 

@@ -469,6 +469,10 @@ RULES: dict[str, Rule] = {
     "listNotifications": Rule(SIGNED_IN),
     "markNotificationsRead": Rule(SIGNED_IN, json=lambda g: {"ids": [g["notification_id"]]}),
     "getOverview": Rule(ROLE, may="tda"),
+    "exportBookingsCsv": Rule(ROLE, may="tda"),
+    "exportBookingsXlsx": Rule(ROLE, may="tda"),
+    "exportOverviewCsv": Rule(ROLE, may="tda"),
+    "exportOverviewXlsx": Rule(ROLE, may="tda"),
     # the audit log
     "listAuditEvents": Rule(ROLE, may="a"),
     "exportAuditEvents": Rule(ROLE, may="a"),
