@@ -23,6 +23,7 @@ from app.api import (
     contract,
     edges,
     exceptions,
+    exports,
     fund_books,
     funds,
     guides,
@@ -133,6 +134,7 @@ ROUTERS = (
     notifications,
     statistics,
     table_exports,
+    exports,
     audit,
 )
 

@@ -27,6 +27,7 @@ from app.models.claim import (
     ReturnedLine,
 )
 from app.models.dropped_photo import DroppedPhoto
+from app.models.export import Export, ExportState
 from app.models.fund import (
     ACCOUNTS,
     MIRRORS,
@@ -122,6 +123,8 @@ __all__ = [
     "EntryKind",
     "ExceptionKind",
     "ExceptionLook",
+    "Export",
+    "ExportState",
     "Fund",
     "FundAccount",
     "FundBalance",
