@@ -12,6 +12,7 @@ from app.api import (
     availability,
     booking_groups,
     bookings,
+    bulletins,
     calendar,
     calendars,
     changes,
@@ -134,6 +135,7 @@ ROUTERS = (
     notifications,
     statistics,
     table_exports,
+    bulletins,
     exports,
     audit,
 )
