@@ -49,6 +49,7 @@ from app.api import (
     posters,
     problems,
     programmes,
+    reach,
     registrations,
     reviews,
     sessions,
@@ -136,6 +137,7 @@ ROUTERS = (
     statistics,
     table_exports,
     bulletins,
+    reach,
     exports,
     audit,
 )

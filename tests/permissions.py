@@ -474,6 +474,8 @@ RULES: dict[str, Rule] = {
     "exportBookingsXlsx": Rule(ROLE, may="tda"),
     "exportOverviewCsv": Rule(ROLE, may="tda"),
     "exportOverviewXlsx": Rule(ROLE, may="tda"),
+    "getReach": Rule(ROLE, may="tda"),
+    "exportUnreached": Rule(ROLE, may="tda"),
     "getBulletin": Rule(ROLE, may="tda", query={"month": "2026-12"}),
     "createExport": Rule(ROLE, may="tda", json=lambda _: EXPORT),
     "listExports": Rule(SIGNED_IN),
