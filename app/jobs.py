@@ -25,6 +25,7 @@ from app.models import JobRun
 from app.services import (
     audit,
     claim_drafts,
+    export_runs,
     fund_periods,
     idempotency,
     identities,
@@ -171,6 +172,10 @@ def _called(_: Job, engine: Engine, now: Now) -> int:
     return calling.call_due(engine, now)
 
 
+def _exports(_: Job, engine: Engine, now: Now) -> int:
+    return export_runs.make_due(engine, now=now, storage=storage_of(load()))
+
+
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
@@ -183,6 +188,7 @@ JOBS = (
     Job("call-webhooks", 5, _called),
     Job("clear-photos", 60, partial(_whenever, _photos)),
     Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),
+    Job("make-exports", 5, _exports),
     Job("forget-audit", 3600, partial(_whenever, audit.forget_old)),
     Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
     Job("forget-counts", 3600, partial(_whenever, rates.forget_old)),

@@ -19,6 +19,7 @@ from app.models import (
     BookingGroup,
     Category,
     Claim,
+    Export,
     Fund,
     Grant,
     GroupKind,
@@ -42,6 +43,7 @@ from app.services import (
     access,
     changes,
     claim_drafts,
+    export_orders,
     ledger,
     location_reports,
     moves,
@@ -53,6 +55,8 @@ from app.services import (
     tokens,
 )
 from app.services.coordinates import Place
+from app.services.exports import Media
+from app.services.table_notes import Asked
 from app.settings import Settings
 from app.storage import Storage, storage_of
 from tests.conftest import NOW, as_owner
@@ -487,6 +491,17 @@ def make_claim(session: Session, world: World) -> Claim:
     claim_drafts.draft_month(session, fund_id=world.fund.id, month=MONTH)
     theirs = select(Claim).where(Claim.site_id == world.site.id, Claim.month == MONTH)
     return session.exec(theirs).one()
+
+
+def make_export(
+    session: Session, account: Account, *, name: str = "bookings", media: Media = Media.CSV
+) -> Export:
+    """Have somebody ask for a table of the days around `NOW`."""
+    year = timedelta(days=365)
+    asked = Asked(NOW.date() - year, NOW.date() + year, NOW)
+    return export_orders.ask(
+        session, actor=actor(session, account), name=name, media=media, asked=asked
+    )
 
 
 def make_photo(

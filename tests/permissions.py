@@ -60,6 +60,7 @@ class Ground:
         return self.ids[name]
 
 
+EXPORT = {"table": "bookings", "media": "csv", "from": "2026-01-01", "to": "2026-12-31"}
 Body = Callable[[Ground], dict[str, Any]]
 
 
@@ -488,6 +489,17 @@ RULES: dict[str, Rule] = {
     "rotateWebhookSecret": Rule(ROW, may="d", sees="a"),
     "listWebhookDeliveries": Rule(ROW, may="da"),
     "resendWebhookDelivery": Rule(ROW, may="d", sees="a"),
+    "exportBookingsCsv": Rule(ROLE, may="tda"),
+    "exportBookingsXlsx": Rule(ROLE, may="tda"),
+    "exportOverviewCsv": Rule(ROLE, may="tda"),
+    "exportOverviewXlsx": Rule(ROLE, may="tda"),
+    "getReach": Rule(ROLE, may="tda"),
+    "exportUnreached": Rule(ROLE, may="tda"),
+    "getBulletin": Rule(ROLE, may="tda", query={"month": "2026-12"}),
+    "createExport": Rule(ROLE, may="tda", json=lambda _: EXPORT),
+    "listExports": Rule(SIGNED_IN),
+    "getExport": Rule(ROW, may="d"),
+    "getExportFile": Rule(ROW, may="d"),
     # the audit log
     "listAuditEvents": Rule(ROLE, may="a"),
     "exportAuditEvents": Rule(ROLE, may="a"),

@@ -37,6 +37,7 @@ from tests.makers import (
     make_booking,
     make_claim,
     make_completed,
+    make_export,
     make_grant,
     make_group,
     make_location_report,
@@ -100,10 +101,11 @@ def settle(session: Session, canary: str) -> District:
         Role.SYSTEM_ADMIN: None,
         Role.SECURITY_ADMIN: None,
     }
-    people, lapsed = {}, {}
+    people, holders, lapsed = {}, {}, {}
     for role in Role:
         at = places.get(role, world.district)
-        people[role] = signed_in(session, make_account(session, role, at=at, name=canary))
+        holders[role] = make_account(session, role, at=at, name=canary)
+        people[role] = signed_in(session, holders[role])
         former = make_account(session)
         make_grant(session, former, role, at=at, ends_at=NOW - DAY)
         lapsed[role] = signed_in(session, former)
@@ -157,6 +159,7 @@ def settle(session: Session, canary: str) -> District:
         "done_id": completed.id,
         "district_id": world.district.id,
         "entry_id": entry.id,
+        "export_id": make_export(session, holders[Role.DISTRICT_STAFF]).id,
         "fund_id": world.fund.id,
         "grant_id": membership.id,
         "group_id": make_group(session, booking).id,

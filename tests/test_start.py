@@ -7,7 +7,8 @@ import pytest
 
 LATER = {
     "alembic", "apscheduler", "authlib", "cryptography", "httpx2", "icalendar", "joserfc", "jwt",
-    "openpyxl", "phonenumbers", "pypinyin", "reportlab", "stamina", "zxcvbn", "app.demo.making",
+    "openpyxl", "phonenumbers", "pypinyin", "reportlab", "stamina", "xlsxwriter", "zxcvbn",
+    "app.demo.making",
 }  # fmt: skip
 SERVED = """
 import app.__main__

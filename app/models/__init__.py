@@ -27,6 +27,7 @@ from app.models.claim import (
     ReturnedLine,
 )
 from app.models.dropped_photo import DroppedPhoto
+from app.models.export import Export, ExportState
 from app.models.fund import (
     ACCOUNTS,
     MIRRORS,
@@ -128,6 +129,8 @@ __all__ = [
     "EventType",
     "ExceptionKind",
     "ExceptionLook",
+    "Export",
+    "ExportState",
     "Fund",
     "FundAccount",
     "FundBalance",

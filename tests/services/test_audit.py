@@ -45,6 +45,7 @@ TECHNICAL = {
     "audit_chain",
     "audit_event",
     "dropped_photo",
+    "export",
     "idempotency_key",
     "job_run",
     "login_throttle",

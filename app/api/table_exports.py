@@ -1,0 +1,112 @@
+"""Tables of statistics as files, while one waits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from tempfile import TemporaryFile
+from typing import IO, Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+
+from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
+from app.api.problems import problems
+from app.api.statistics import A_YEAR, MOST_DAYS, PeriodTooLong
+from app.errors import Unauthenticated
+from app.services import exports
+from app.services.access import NotInScope
+from app.services.calendar import local_date
+from app.services.exports import Media
+from app.services.table_notes import Asked
+
+router = APIRouter(prefix="/statistics", tags=["statistics"])
+
+AT_A_TIME = 64 * 1024
+TYPES = {
+    Media.CSV: "text/csv",
+    Media.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def get_asked(
+    now: NowDep,
+    from_: Annotated[
+        DateDep | None, Query(alias="from", description="First day; else a year ago")
+    ] = None,
+    to: Annotated[DateDep | None, Query(description="Last day, counted too; else today")] = None,
+) -> Asked:
+    """Give the period that is counted.
+
+    Raises:
+        PeriodTooLong: the days are out of order, or more than three years.
+    """
+    until = (to or local_date(now)) + timedelta(days=1)
+    since = from_ or until - A_YEAR
+    if not 1 <= (until - since).days <= MOST_DAYS:
+        raise PeriodTooLong(limit=MOST_DAYS)
+    return Asked(since, until, now)
+
+
+AskedDep = Annotated[Asked, Depends(get_asked)]
+
+
+def headers_of(name: str, ending: str, size: int) -> dict[str, str]:
+    """Return the headers of a file that is saved under a Chinese name and kept by nobody."""
+    named = quote(f"{name}.{ending}", safe="")
+    plain = f'attachment; filename="export.{ending}"'
+    return {
+        "Content-Disposition": f"{plain}; filename*=UTF-8''{named}",
+        "Content-Length": str(size),
+        "Cache-Control": "private, no-store",
+    }
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(AT_A_TIME):
+            yield piece
+
+
+def _endpoint(name: str, media: Media) -> Callable[..., StreamingResponse]:
+    def export_table(actor: ActorDep, session: SessionDep, asked: AskedDep) -> StreamingResponse:
+        """Answer the rows of the reader's scope; the export is an audit event.
+
+        The file is whole before its first byte is sent, for what is not noted is not given.
+        """
+        with ExitStack() as opened:
+            file = opened.enter_context(TemporaryFile())
+            made = exports.export(
+                session, name=name, media=media, actor=actor, asked=asked, file=file
+            )
+            size = file.tell()
+            file.seek(0)
+            opened.pop_all()  # whoever sends it closes it
+        said = f"{made.title}-{asked.since}-{asked.until - timedelta(days=1)}"
+        return StreamingResponse(
+            _pieces(file),
+            media_type=exports.media_type(media),
+            headers=headers_of(said, media, size),
+        )
+
+    return export_table
+
+
+def _offer(name: str, media: Media) -> None:
+    content: dict[str, Any] = {TYPES[media]: {"schema": {"type": "string", "format": "binary"}}}
+    router.add_api_route(
+        f"/{name}.{media}",
+        _endpoint(name, media),
+        operation_id=f"export{name.title()}{media.title()}",
+        summary=f"The table `{name}` as {media.upper()}",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": content},
+            **problems(Unauthenticated, NotInScope, PeriodTooLong, exports.ExportTooLong),
+        },
+    )
+
+
+for _name in exports.TABLES:
+    for _media in Media:
+        _offer(_name, _media)

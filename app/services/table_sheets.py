@@ -1,0 +1,127 @@
+"""A table as XLSX, written row by row: memory does not grow with it."""
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, BinaryIO
+
+from app.services.calendar import ZONE
+from app.services.tables import Cell, Kind, Table, harmless
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MOST_ROWS = 1_048_576
+"""Rows of one sheet, as the format has it."""
+LONGEST = 32_767
+"""Characters of one cell, as the format has it."""
+HEADER_ROW = 2
+"""Counted from 0: the title and what it covers stand above."""
+FORMATS = {
+    Kind.TEXT: "@",
+    Kind.INTEGER: "#,##0",
+    Kind.FEN: "#,##0.00",
+    Kind.DATE: "yyyy-mm-dd",
+    Kind.INSTANT: "yyyy-mm-dd hh:mm",
+    Kind.PERCENT: "0.0%",
+    Kind.FLOAT: "0.00",
+}
+_NOT_OF_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def write(table: Table, file: BinaryIO) -> int:
+    """Write a table into an open file; return how many rows it had.
+
+    Rows that one sheet cannot hold go on on further ones, each with its head. The last sheet says
+    what was counted.
+    """
+    from xlsxwriter import Workbook
+
+    book = Workbook(
+        file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    )
+    with book:
+        written = _Sheets(book, table).fill()
+        _notes(book, table, written)
+    return written
+
+
+class _Sheets:
+    """The sheets of one table, filled one after another."""
+
+    def __init__(self, book: "Workbook", table: Table) -> None:
+        self.book, self.table = book, table
+        self.title = book.add_format({"bold": True, "font_size": 16})
+        self.head = book.add_format({"bold": True, "border": 1, "text_wrap": True})
+        self.formats: list[Format] = [
+            book.add_format({"num_format": FORMATS[column.kind]}) for column in table.columns
+        ]
+        self.kinds = [column.kind for column in table.columns]
+        self.sheet: Worksheet = self._begun(1)
+        self.row = HEADER_ROW
+
+    def fill(self) -> int:
+        """Write all rows."""
+        sheets, written = 1, 0
+        for cells in self.table.rows:
+            if self.row + 1 >= MOST_ROWS:
+                self._ended()
+                sheets += 1
+                self.sheet, self.row = self._begun(sheets), HEADER_ROW
+            self.row += 1
+            for column, value in enumerate(cells):
+                self._put(column, value)
+            written += 1
+        self._ended()
+        return written
+
+    def _begun(self, number: int) -> "Worksheet":
+        sheet = self.book.add_worksheet("数据" if number == 1 else f"数据{number}")
+        sheet.set_landscape()
+        sheet.set_paper(9)
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(HEADER_ROW)
+        for place, column in enumerate(self.table.columns):
+            sheet.set_column(place, place, column.width)
+        sheet.write_string(0, 0, text(self.table.title), self.title)
+        covers = "；".join(f"{name}：{said}" for name, said in self.table.notes)
+        sheet.write_string(1, 0, text(covers))
+        for place, column in enumerate(self.table.columns):
+            sheet.write_string(HEADER_ROW, place, text(column.heading), self.head)
+        sheet.freeze_panes(HEADER_ROW + 1, 0)
+        return sheet
+
+    def _ended(self) -> None:
+        self.sheet.autofilter(HEADER_ROW, 0, self.row, len(self.kinds) - 1)
+
+    def _put(self, column: int, value: Cell) -> None:
+        format_ = self.formats[column]
+        if value is None:
+            return
+        if isinstance(value, str):
+            self.sheet.write_string(self.row, column, text(value), format_)
+        elif isinstance(value, datetime):
+            wall = value.astimezone(ZONE).replace(tzinfo=None)
+            self.sheet.write_datetime(self.row, column, wall, format_)
+        elif isinstance(value, int | float):
+            number = value / 100 if self.kinds[column] is Kind.FEN else value
+            self.sheet.write_number(self.row, column, number, format_)
+        else:
+            self.sheet.write_datetime(self.row, column, value, format_)
+
+
+def _notes(book: "Workbook", table: Table, written: int) -> None:
+    sheet = book.add_worksheet("说明")
+    sheet.set_column(0, 0, 16)
+    sheet.set_column(1, 1, 90)
+    for row, (name, said) in enumerate((*table.notes, ("行数 Rows", str(written)))):
+        sheet.write_string(row, 0, text(name))
+        sheet.write_string(row, 1, text(said))
+
+
+def text(said: str) -> str:
+    """Return a text as a cell of the format may hold it: harmless, and without control letters."""
+    lines = said.replace("\r\n", "\n").replace("\r", "\n")
+    return harmless(_NOT_OF_XML.sub("", lines))[:LONGEST]

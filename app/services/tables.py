@@ -1,0 +1,73 @@
+"""A table that is taken away, whatever it is written as: its columns, its rows, its notes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+Cell = str | int | float | date | datetime | None
+
+
+class Kind(StrEnum):
+    """What a column holds; `fen` is shown as yuan, an instant as the wall in Shanghai shows it."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    FEN = "fen"
+    DATE = "date"
+    INSTANT = "instant"
+    PERCENT = "percent"
+    FLOAT = "float"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its key, what it is called, what it holds, its width in letters."""
+
+    key: str
+    zh: str
+    en: str
+    kind: Kind = Kind.TEXT
+    width: int = 12
+
+    @property
+    def heading(self) -> str:
+        """What stands above it, Chinese first."""
+        return f"{self.zh} {self.en}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is exported.
+
+    Attributes:
+        name: As in its address.
+        title: What stands at its head.
+        columns: From the left.
+        rows: Each as long as `columns`; read once, while the table is written. A share is a
+            fraction of 1, an instant is aware.
+        total: How many rows there are.
+        notes: What was counted, in which scope and range, when, by whom; pairs of name and text.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: Iterator[Sequence[Cell]]
+    total: int
+    notes: tuple[tuple[str, str], ...]
+
+
+_HARMFUL = re.compile(r"[\x00-\x20\s'\ufeff\u200b-\u200f\u2060]*[=+\-@＝＋－＠]|[ ']*[\t\r\n]")
+"""What spreadsheets take for a formula: also after blanks, and in the wide letters of Chinese."""
+
+
+def harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula; `original` gives the text back."""
+    return f"'{text}" if _HARMFUL.match(text) else text
+
+
+def original(cell: str) -> str:
+    """Return the text that `harmless` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _HARMFUL.match(cell) else cell
