@@ -31,9 +31,11 @@ from app.api import (
     hours,
     identities,
     imports,
+    jobs,
     keeping,
     limits,
     location_reports,
+    metrics,
     moves,
     navigation,
     notifications,
@@ -132,6 +134,7 @@ ROUTERS = (
     notifications,
     statistics,
     audit,
+    jobs,
 )
 
 
@@ -173,6 +176,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         app.include_router(endpoint.router, prefix=API, include_in_schema=False)
     app.include_router(problems.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(contract.router)
     if pages.FOLDER.is_dir():
         # Not a mount: that would match every path, and answer a wrong method with a wrong `Allow`.

@@ -157,6 +157,9 @@ class Settings(BaseSettings):
     cors_origins: Origins = Field(
         default="", description="origins, comma-separated, whose pages may call the API"
     )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="reads `/metrics`; without it, only this machine does"
+    )
     body_kb: int = Field(default=256, ge=1, description="largest body of a request")
     upload_mb: int = Field(default=10, ge=1, description="largest file sent")
 

@@ -473,6 +473,8 @@ RULES: dict[str, Rule] = {
     "listAuditEvents": Rule(ROLE, may="a"),
     "exportAuditEvents": Rule(ROLE, may="a"),
     # the system
+    "listJobs": Rule(ROLE, may="dx"),
+    "retryJobRow": Rule(ROLE, may="dx"),
     "getProblem": Rule(PUBLIC),
     "isAlive": Rule(PUBLIC),
     "isReady": Rule(PUBLIC),

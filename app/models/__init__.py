@@ -44,6 +44,7 @@ from app.models.guide import GUIDE_NO_OVERLAP, Guide, GuideDuty
 from app.models.holiday import Holiday
 from app.models.idempotency import IdempotencyKey
 from app.models.identity import Identity, OidcLogin, Provider
+from app.models.job_row import JobBeat, JobRow
 from app.models.job_run import JobRun
 from app.models.location_report import LocationReport, ReportStatus
 from app.models.made_ahead import MadeAhead
@@ -132,6 +133,8 @@ __all__ = [
     "Holiday",
     "IdempotencyKey",
     "Identity",
+    "JobBeat",
+    "JobRow",
     "JobRun",
     "LedgerEntry",
     "LocationReport",
