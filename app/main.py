@@ -49,6 +49,7 @@ from app.api import (
     posters,
     problems,
     programmes,
+    reconciliation_reports,
     registrations,
     reviews,
     sessions,
@@ -135,6 +136,7 @@ ROUTERS = (
     statistics,
     audit,
     jobs,
+    reconciliation_reports,
 )
 
 

@@ -176,6 +176,16 @@ def work_for_every_job(setup: Session, world: World) -> None:
             ends_at=ends_at,
         )
     )
+    setup.add(JobRun(job="x", started_at=NOW - 1000 * DAY))
+    setup.add(
+        Notification(
+            account_id=world.organiser.id,
+            kind="booking-approved",
+            facts={},
+            due_at=NOW - 1000 * DAY,
+            delivered_at=NOW - 1000 * DAY,
+        )
+    )
     setup.add(JobRow(job="x", row_id=uuid7(), next_try_at=NOW, last_error=""))
     setup.commit()
 
@@ -202,7 +212,7 @@ def test_with_nothing_due_the_rows_stay_as_they_are(
     run(own_engine, "deliver-messages", IN_A_WEEK + 4 * DAY)
     run(own_engine, "refresh-cards", NOW)
     before = picture(own_engine)
-    for name in set(NAMES) - {"make-sessions-ahead", "draft-claims", "lapse-funds"}:
+    for name in set(NAMES) - {"make-sessions-ahead", "draft-claims", "lapse-funds", "reconcile"}:
         assert run(own_engine, name, NOW) == 0
     assert picture(own_engine) == before
 

@@ -53,6 +53,7 @@ from app.models.one_time_code import OneTimeCode
 from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, Policy
 from app.models.posting import STEP_ONCE
+from app.models.reconciliation_report import ReconciliationReport
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
@@ -154,6 +155,7 @@ __all__ = [
     "Provider",
     "Purpose",
     "RateCounter",
+    "ReconciliationReport",
     "RefreshToken",
     "Registration",
     "RegistrationStatus",
