@@ -407,7 +407,7 @@ def test_a_job_that_keeps_failing_is_noted_once_and_beats(own_engine: Engine) ->
         raise ArithmeticError("over")
 
     job = replace(JOBS[0], name="broken", run=partial(jobs._whenever, work))
-    clock = iter(NOW + timedelta(minutes=n // 2) for n in range(6))  # it begins, and ends
+    clock = iter(NOW + timedelta(minutes=n // 3) for n in range(9))  # begins, works, ends
     assert [jobs.run(job, own_engine, lambda: next(clock)) for _ in range(3)] == [0, 0, 0]
     (noted,) = runs(own_engine, "broken")
     assert "over" in (noted.failed or "")
