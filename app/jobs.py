@@ -14,14 +14,15 @@ import structlog
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from sqlalchemy import ColumnElement, Engine, func, update
+from sqlalchemy import ColumnElement, Engine, and_, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 from uuid_utils.compat import uuid7
 
 from app import calling, clock, logs
 from app.db import create_engine
-from app.models import JobRun
+from app.models import Booking, JobRun
 from app.services import (
     audit,
     claim_drafts,
@@ -29,12 +30,15 @@ from app.services import (
     fund_periods,
     idempotency,
     identities,
+    job_rows,
+    nightly,
     notifications,
     one_time_codes,
     overdue,
     photos,
     queues,
     rates,
+    reminders,
     sessions,
     site_cards,
     site_words,
@@ -51,7 +55,8 @@ log = structlog.get_logger()
 
 Now = Callable[[], datetime]
 Work = Callable[[Session, datetime], int]
-Find = Callable[[Session, datetime], list[UUID]]
+Held = SelectOfScalar[UUID]
+Find = Callable[[Session, datetime, Held], list[UUID]]
 One = Callable[[Session, UUID, datetime], int]
 Run = Callable[["Job", Engine, Now], int]
 
@@ -66,17 +71,26 @@ class Job:
 
 
 def _rows(find: Find, one: One, job: Job, engine: Engine, now: Now) -> int:
-    """Do the work on each due row in a transaction of its own; one that fails stops no other."""
+    """Do the work on each due row in a transaction of its own; one that fails stops no other.
+
+    It waits, longer each time, before it is tried again, and is parked at last.
+    """
     instant, touched, failed = now(), 0, []
     with Session(engine) as session:
-        ids = find(session, instant)
+        ids = find(session, instant, job_rows.held_back(job=job.name, now=instant))
+        failed_before = job_rows.failing(session, job=job.name)
     for id_ in ids:
         try:
             with Session(engine) as session, session.begin():
                 touched += one(session, id_, instant)
+                if id_ in failed_before:
+                    job_rows.done(session, job=job.name, row_id=id_)
         except Exception as exc:  # whatever it was, the next row may be sound
             log.exception("job-row-failed", job=job.name, row=str(id_))
-            failed.append(f"{id_}: {exc!r}")
+            told = job_rows.told(exc)
+            failed.append(f"{id_}: {told}")
+            with Session(engine) as session, session.begin():
+                job_rows.fail(session, job=job.name, row_id=id_, error=told, now=instant)
     if touched or failed:
         _note(engine, job, instant, now(), touched, failed)
     return touched
@@ -85,8 +99,8 @@ def _rows(find: Find, one: One, job: Job, engine: Engine, now: Now) -> int:
 def _bookings(due: Callable[[datetime], ColumnElement[bool]]) -> Run:
     """Catch up with each booking that one of the conditions of `overdue` holds for."""
 
-    def find(session: Session, now: datetime) -> list[UUID]:
-        return overdue.due_ids(session, due=due(now))
+    def find(session: Session, now: datetime, held: Held) -> list[UUID]:
+        return overdue.due_ids(session, due=and_(due(now), col(Booking.id).not_in(held)))
 
     def one(session: Session, booking_id: UUID, now: datetime) -> int:
         return overdue.catch_up_one(session, booking_id=booking_id, now=now)
@@ -94,8 +108,8 @@ def _bookings(due: Callable[[datetime], ColumnElement[bool]]) -> Run:
     return partial(_rows, find, one)
 
 
-def _untended(session: Session, now: datetime) -> list[UUID]:
-    return queues.untended(session, now=now)
+def _untended(session: Session, now: datetime, held: Held) -> list[UUID]:
+    return queues.untended(session, now=now, besides=held)
 
 
 def _tend(session: Session, session_id: UUID, now: datetime) -> int:
@@ -180,10 +194,12 @@ JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
     Job("lapse-funds", 600, partial(_daily, fund_periods.lapse)),
+    Job("reconcile", 600, partial(_daily, nightly.reconcile)),
     Job("answer-overdue", 20, _bookings(overdue.unanswered)),
     Job("mark-no-shows", 60, _bookings(overdue.missed)),
     Job("close-finished", 60, _bookings(overdue.finished)),
     Job("tend-waitlists", 30, partial(_rows, _untended, _tend)),
+    Job("remind", 60, partial(_whenever, reminders.remind)),
     Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
     Job("call-webhooks", 5, _called),
     Job("clear-photos", 60, partial(_whenever, _photos)),
@@ -196,6 +212,9 @@ JOBS = (
     Job("forget-codes", 3600, partial(_whenever, one_time_codes.forget_expired)),
     Job("forget-failures", 3600, partial(_whenever, throttles.forget_old)),
     Job("forget-sign-ins", 3600, partial(_whenever, identities.forget_expired)),
+    Job("forget-failed-rows", 3600, partial(_whenever, job_rows.forget_old)),
+    Job("forget-runs", 3600, partial(_whenever, nightly.forget_runs)),
+    Job("forget-messages", 3600, partial(_drained, nightly.forget_messages)),
     Job("forget-searches", 3600, partial(_whenever, unmet_searches.forget_old)),
     Job("forget-deliveries", 3600, partial(_whenever, webhook_deliveries.forget_old)),
     # The last, for what the others change may be on a card.
@@ -205,14 +224,31 @@ JOBS = (
 
 def run(job: Job, engine: Engine, now: Now = clock.now) -> int:
     """Do what is due of one job; return rows touched. A failure is logged, and tried again."""
+    started, touched, error = now(), 0, None
     try:
+        with Session(engine) as session, session.begin():
+            job_rows.began(session, job=job.name, seconds=job.seconds, now=started)
         touched = job.run(job, engine, now)
-    except Exception:
+    except Exception as exc:
         log.exception("job-failed", job=job.name)
-        return 0
+        error = job_rows.told(exc)
+    try:
+        _end(job, engine, started, now(), touched, error)
+    except Exception:  # the database has gone; the beat that is missing tells so
+        log.exception("job-end-not-noted", job=job.name)
     if touched:
         log.info("job-ran", job=job.name, touched=touched)
     return touched
+
+
+def _end(
+    job: Job, engine: Engine, started: datetime, ended: datetime, touched: int, error: str | None
+) -> None:
+    """Write the beat, and a run that failed otherwise than the one before; not each of many."""
+    with Session(engine) as session, session.begin():
+        news = job_rows.ended(session, job=job.name, touched=touched, error=error, now=ended)
+    if news and error:
+        _note(engine, job, started, ended, touched, [error])
 
 
 def schedule(scheduler: BaseScheduler, engine: Engine) -> None:
@@ -242,7 +278,14 @@ def main() -> None:
     if url is None:
         raise ValueError("set APP_DATABASE_URL")
     scheduler = BlockingScheduler()
-    schedule(scheduler, create_engine(url, pool_size=len(JOBS)))
+    engine = create_engine(url, pool_size=len(JOBS))
+    try:
+        with Session(engine) as session, session.begin():
+            periods = {job.name: job.seconds for job in JOBS}
+            job_rows.register(session, periods=periods, now=clock.now())
+    except Exception:  # the database may come later; each tick tries it anew
+        log.exception("jobs-not-registered")
+    schedule(scheduler, engine)
     scheduler.start()
 
 

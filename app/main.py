@@ -33,9 +33,11 @@ from app.api import (
     hours,
     identities,
     imports,
+    jobs,
     keeping,
     limits,
     location_reports,
+    metrics,
     moves,
     navigation,
     notifications,
@@ -50,6 +52,7 @@ from app.api import (
     problems,
     programmes,
     reach,
+    reconciliation_reports,
     registrations,
     reviews,
     sessions,
@@ -144,6 +147,8 @@ ROUTERS = (
     exports,
     audit,
     webhooks,
+    jobs,
+    reconciliation_reports,
 )
 
 
@@ -185,6 +190,7 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
         app.include_router(endpoint.router, prefix=API, include_in_schema=False)
     app.include_router(problems.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(contract.router)
     if pages.FOLDER.is_dir():
         # Not a mount: that would match every path, and answer a wrong method with a wrong `Allow`.

@@ -158,6 +158,9 @@ class Settings(WaySettings):
         description="`host:port`, comma-separated, that webhooks may call without https and inside"
         " the network; for demonstrations and tests, refused in production",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="reads `/metrics`; without it, only this machine does"
+    )
     body_kb: int = Field(default=256, ge=1, description="largest body of a request")
     upload_mb: int = Field(default=10, ge=1, description="largest file sent")
 

@@ -23,6 +23,7 @@ from app.models import (
     Fund,
     Grant,
     GroupKind,
+    JobRow,
     Organisation,
     OrganisationKind,
     Policy,
@@ -532,6 +533,21 @@ def make_registration(session: Session, asked: Organisation, *, name: str = "区
         note=None,
     )
     return registrations.ask(session, wanted=said)
+
+
+def make_job_row(session: Session, *, job: str = "mark-no-shows") -> JobRow:
+    """Save that a job failed on some row so often that it was parked."""
+    row = JobRow(
+        job=job,
+        row_id=uuid7(),
+        attempts=8,
+        next_try_at=NOW,
+        last_error="IntegrityError: …",
+        parked_at=NOW,
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def make_location_report(

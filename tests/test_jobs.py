@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, and_, text
 from sqlmodel import Session, SQLModel, col, select
 from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
@@ -23,10 +23,13 @@ from app.models import (
     BookingStatus,
     DroppedPhoto,
     FundAccount,
+    JobBeat,
+    JobRow,
     JobRun,
     Notification,
     RateCounter,
     Subsidy,
+    Suspension,
     UnmetSearch,
     VenueSession,
     Visit,
@@ -35,8 +38,11 @@ from app.services import (
     claim_drafts,
     idempotency,
     identities,
+    job_rows,
+    lateness,
     ledger,
     one_time_codes,
+    overdue,
     throttles,
     tokens,
     verify,
@@ -161,6 +167,26 @@ def work_for_every_job(setup: Session, world: World) -> None:
         reach(setup, world, slot)
     join(setup, world, make_parties(setup, world, 1)[0], slots[-1])
     age_events(setup, 3, 1000 * DAY)
+    ends_at = LATER - DAY
+    setup.add(
+        Suspension(
+            district_id=world.district.id,
+            organisation_id=world.branch.id,
+            starts_at=ends_at - DAY,
+            ends_at=ends_at,
+        )
+    )
+    setup.add(JobRun(job="x", started_at=NOW - 1000 * DAY))
+    setup.add(
+        Notification(
+            account_id=world.organiser.id,
+            kind="booking-approved",
+            facts={},
+            due_at=NOW - 1000 * DAY,
+            delivered_at=NOW - 1000 * DAY,
+        )
+    )
+    setup.add(JobRow(job="x", row_id=uuid7(), next_try_at=NOW, last_error=""))
     setup.commit()
 
 
@@ -182,10 +208,11 @@ def test_with_nothing_due_the_rows_stay_as_they_are(
     for reach, day in ((pending, 1), (approved, 2), (arrived, 3)):
         slot = make_session(setup, world.venue, starts_at=IN_A_WEEK + day * DAY)
         reach(setup, world, slot)
+    run(own_engine, "remind", NOW)
     run(own_engine, "deliver-messages", IN_A_WEEK + 4 * DAY)
     run(own_engine, "refresh-cards", NOW)
     before = picture(own_engine)
-    for name in set(NAMES) - {"make-sessions-ahead", "draft-claims", "lapse-funds"}:
+    for name in set(NAMES) - {"make-sessions-ahead", "draft-claims", "lapse-funds", "reconcile"}:
         assert run(own_engine, name, NOW) == 0
     assert picture(own_engine) == before
 
@@ -253,6 +280,13 @@ def poison(engine: Engine, booking_id: UUID) -> None:
         connection.execute(text(f"ALTER TABLE booking_event {refuse}"))
 
 
+def cure(engine: Engine) -> None:
+    """Let the step succeed again."""
+    with engine.begin() as connection:
+        as_owner(connection)
+        connection.execute(text("ALTER TABLE booking_event DROP CONSTRAINT poison"))
+
+
 ROW_JOBS: dict[str, Callable[[Session, World, VenueSession], Booking]] = {
     "answer-overdue": pending,
     "mark-no-shows": approved,
@@ -281,13 +315,106 @@ def test_a_row_that_fails_stops_no_other_and_is_noted(
 def test_a_row_that_fails_is_tried_again(own_engine: Engine, setup: Session, world: World) -> None:
     booking = approved(setup, world)
     poison(own_engine, booking.id)
-    assert [run(own_engine, "mark-no-shows", LATER) for _ in range(2)] == [0, 0]
+    for wait in (0, 1):
+        assert run(own_engine, "mark-no-shows", LATER + wait * job_rows.FIRST_WAIT) == 0
     assert len(runs(own_engine, "mark-no-shows")) == 2
-    with own_engine.begin() as connection:
-        as_owner(connection)
-        connection.execute(text("ALTER TABLE booking_event DROP CONSTRAINT poison"))
-    assert run(own_engine, "mark-no-shows", LATER) == 1
+    cure(own_engine)
+    assert run(own_engine, "mark-no-shows", LATER + 3 * job_rows.FIRST_WAIT) == 1
     assert runs(own_engine, "mark-no-shows")[-1].failed is None
+    assert setup.exec(select(JobRow)).all() == []
+
+
+def tries(engine: Engine, minutes: int) -> int:
+    """Run a job every minute, and say how often a row failed."""
+    for minute in range(minutes):
+        run(engine, "mark-no-shows", LATER + timedelta(minutes=minute))
+    return len(runs(engine, "mark-no-shows"))
+
+
+def test_a_row_that_fails_waits_longer_each_time(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    poison(own_engine, approved(setup, world).id)
+    assert tries(own_engine, 16) == 5  # after 0, 1, 3, 7 and 15 minutes
+
+
+def test_without_the_record_it_would_be_tried_each_time(
+    own_engine: Engine, setup: Session, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_rows, "fail", lambda *_, **__: None)
+    poison(own_engine, approved(setup, world).id)
+    assert tries(own_engine, 16) == 16
+
+
+def test_a_row_that_keeps_failing_is_parked_until_somebody_asks(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    booking = approved(setup, world)
+    poison(own_engine, booking.id)
+    now = LATER
+    for _ in range(job_rows.MOST_ATTEMPTS):
+        assert run(own_engine, "mark-no-shows", now) == 0
+        now += job_rows.LONGEST_WAIT
+    (row,) = setup.exec(select(JobRow)).all()
+    assert (row.attempts, row.parked_at) == (job_rows.MOST_ATTEMPTS, now - job_rows.LONGEST_WAIT)
+    assert "poison" in row.last_error
+    cure(own_engine)
+    assert run(own_engine, "mark-no-shows", now + 30 * DAY) == 0
+    job_rows.retry(setup, row_id=row.id)
+    setup.commit()
+    assert run(own_engine, "mark-no-shows", now + 30 * DAY) == 1
+    with pytest.raises(job_rows.JobRowNotFound):
+        job_rows.retry(setup, row_id=row.id)
+
+
+def test_rows_that_are_held_back_do_not_fill_the_batch(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    first, second = (
+        approved(setup, world, make_session(setup, world.venue, starts_at=IN_A_WEEK + n * DAY))
+        for n in (1, 2)
+    )
+    held = job_rows.held_back(job="mark-no-shows", now=LATER)
+    job_rows.fail(setup, job="mark-no-shows", row_id=first.id, error="", now=LATER)
+    due = and_(overdue.missed(LATER), col(Booking.id).not_in(held))
+    assert overdue.due_ids(setup, due=due, most=1) == [second.id]
+
+
+def test_a_stuck_row_makes_its_job_late_and_no_other(
+    own_engine: Engine, setup: Session, world: World
+) -> None:
+    booking = approved(setup, world)
+    due = booking.ends_at + NO_SHOW_AFTER
+    poison(own_engine, booking.id)
+    for job in JOBS:
+        jobs.run(job, own_engine, lambda: due)
+    later = due + timedelta(minutes=30)
+    jobs.run(BY_NAME["mark-no-shows"], own_engine, lambda: later)
+    late = {found.beat.job: found for found in lateness.of(setup, now=later)}
+    assert late["mark-no-shows"].late == timedelta(minutes=30)
+    assert not late["mark-no-shows"].ok
+    assert late["forget-keys"].ok
+    assert late["refresh-cards"].late == timedelta(minutes=30, seconds=-2)
+    setup.rollback()
+    cure(own_engine)
+    jobs.run(BY_NAME["mark-no-shows"], own_engine, lambda: later + DAY)
+    late = {found.beat.job: found for found in lateness.of(setup, now=later + DAY)}
+    assert late["mark-no-shows"].late == timedelta()
+
+
+def test_a_job_that_keeps_failing_is_noted_once_and_beats(own_engine: Engine) -> None:
+    def work(session: Session, now: datetime) -> int:
+        raise ArithmeticError("over")
+
+    job = replace(JOBS[0], name="broken", run=partial(jobs._whenever, work))
+    clock = iter(NOW + timedelta(minutes=n // 3) for n in range(9))  # begins, works, ends
+    assert [jobs.run(job, own_engine, lambda: next(clock)) for _ in range(3)] == [0, 0, 0]
+    (noted,) = runs(own_engine, "broken")
+    assert "over" in (noted.failed or "")
+    with Session(own_engine) as session:
+        beat = session.get_one(JobBeat, "broken")
+    assert (beat.failed, beat.last_ok_at) == (3, None)
+    assert beat.last_started_at == NOW + timedelta(minutes=2)
 
 
 def test_two_processes_move_each_booking_once(
@@ -379,7 +506,7 @@ def test_a_daily_job_that_failed_is_logged_and_may_try_again(
 
     job = replace(JOBS[0], name="test-daily", run=partial(jobs._daily, work))
     assert [jobs.run(job, own_engine, lambda: NOW) for _ in range(3)] == [0, 1, 0]
-    assert [noted.touched for noted in runs(own_engine, job.name)] == [1]
+    assert sorted(noted.touched for noted in runs(own_engine, job.name)) == [0, 1]
     assert [entry["event"] for entry in logged] == ["job-failed", "job-ran"]
 
 
@@ -397,7 +524,8 @@ def test_what_a_failed_job_did_is_undone(
     before = picture(own_engine)
     job = replace(JOBS[0], name="draft-claims", run=partial(jobs._daily, work))
     assert jobs.run(job, own_engine, lambda: LATER) == 0
-    assert picture(own_engine) == before
+    changed = {table for table, rows in picture(own_engine).items() if rows != before[table]}
+    assert changed == {"job_beat", "job_run"}
     assert run(own_engine, "draft-claims", LATER) == 1
 
 

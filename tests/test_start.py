@@ -7,7 +7,8 @@ import pytest
 
 LATER = {
     "alembic", "apscheduler", "authlib", "cryptography", "httpx2", "icalendar", "joserfc", "jwt",
-    "openpyxl", "phonenumbers", "pypinyin", "reportlab", "stamina", "xlsxwriter", "zxcvbn",
+    "openpyxl", "phonenumbers", "prometheus_client", "pypinyin", "reportlab", "stamina",
+    "xlsxwriter", "zxcvbn",
     "app.demo.making",
 }  # fmt: skip
 SERVED = """
@@ -32,7 +33,7 @@ def test_what_few_requests_need_is_imported_by_them() -> None:
     assert seen & LATER == set()
 
 
-@pytest.mark.parametrize("library", ["openpyxl", "httpx2"])
+@pytest.mark.parametrize("library", ["openpyxl", "httpx2", "prometheus_client"])
 def test_one_that_came_along_would_be_seen(library: str) -> None:
     """The control."""
     assert library in imported_by(f"import {library}") & LATER

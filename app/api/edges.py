@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.headers import SafeHeaders
 from app.api.limits import BodyLimit, RateLimit
+from app.api.measuring import Figures, Measured
 from app.api.middleware import Faults, RequestId, Turns
 from app.settings import Settings
 
@@ -46,3 +47,5 @@ def install(app: FastAPI, settings: Settings, storage: Storage) -> None:
         )
     app.add_middleware(SafeHeaders, settings=settings)
     app.add_middleware(RequestId)
+    app.state.figures = Figures()
+    app.add_middleware(Measured, figures=app.state.figures)

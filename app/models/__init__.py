@@ -45,6 +45,7 @@ from app.models.guide import GUIDE_NO_OVERLAP, Guide, GuideDuty
 from app.models.holiday import Holiday
 from app.models.idempotency import IdempotencyKey
 from app.models.identity import Identity, OidcLogin, Provider
+from app.models.job_row import JobBeat, JobRow
 from app.models.job_run import JobRun
 from app.models.location_report import LocationReport, ReportStatus
 from app.models.made_ahead import MadeAhead
@@ -54,6 +55,7 @@ from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, Policy
 from app.models.posting import STEP_ONCE
 from app.models.provider_token import ProviderToken
+from app.models.reconciliation_report import ReconciliationReport
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
@@ -141,6 +143,8 @@ __all__ = [
     "Holiday",
     "IdempotencyKey",
     "Identity",
+    "JobBeat",
+    "JobRow",
     "JobRun",
     "LedgerEntry",
     "LocationReport",
@@ -161,6 +165,7 @@ __all__ = [
     "ProviderToken",
     "Purpose",
     "RateCounter",
+    "ReconciliationReport",
     "RefreshToken",
     "Registration",
     "RegistrationStatus",

@@ -20,6 +20,17 @@ Kind = Literal[
     "waitlist-lapsed",
     "waitlist-closed",
     "location-reported",
+    "visit-in-days",
+    "visit-tomorrow",
+    "visit-soon",
+    "visits-today",
+    "answer-due",
+    "review-due",
+    "claims-unsubmitted",
+    "claims-unreviewed",
+    "suspension-ended",
+    "holidays-missing",
+    "records-differ",
 ]
 
 
@@ -135,6 +146,55 @@ TEMPLATES: dict[str, _Template] = {
     "location-reported": _Template(
         Message("位置有误反馈", "有访客反映 {site} 的地图位置有误，请核实并答复。"),
         Message("A position was called wrong", "A visitor found {site} elsewhere: please check."),
+    ),
+    "visit-in-days": _Template(
+        Message(
+            "活动临近", "{branch} 预约了 {site} {when}，{people} 人；如有变动请尽早改约或取消。"
+        ),
+        Message(
+            "Your visit is near",
+            "{branch} at {site}, {when}, {people} people; if plans have changed, say so soon.",
+        ),
+    ),
+    "visit-tomorrow": _Template(
+        Message("明日活动提醒", "{branch} 明日到访 {site}：{when}，{people} 人。"),
+        Message("Your visit is tomorrow", "{branch} at {site}, {when}, {people} people."),
+    ),
+    "visit-soon": _Template(
+        Message("活动即将开始", "{branch} 在 {site} 的活动将于 {when} 开始。"),
+        Message("Your visit begins soon", "{branch} at {site}, {when}."),
+    ),
+    "visits-today": _Template(
+        Message("今日接待", "{day}：接待 {visits} 场，待答复 {waiting} 单。{list}"),
+        Message("Today at your sites", "{day}: {visits} visits, {waiting} to answer. {list}"),
+    ),
+    "answer-due": _Template(
+        Message("预约即将超时", "{branch} 预约 {site} {when}，请在 {respond_by} 前答复。"),
+        Message("A booking awaits you still", "{branch} at {site}, {when}: by {respond_by}."),
+    ),
+    "review-due": _Template(
+        Message("请评价活动", "{branch} 在 {site} {when} 的活动还没有评价。"),
+        Message("Tell what you thought of it", "{branch} at {site}, {when}: no review yet."),
+    ),
+    "claims-unsubmitted": _Template(
+        Message("补单待提交", "有 {claims} 张补单尚未提交：{list}"),
+        Message("Claims to submit", "{claims} claims are not submitted yet: {list}"),
+    ),
+    "claims-unreviewed": _Template(
+        Message("补单待审核", "有 {claims} 张补单待审核：{list}"),
+        Message("Claims to review", "{claims} claims wait for review: {list}"),
+    ),
+    "suspension-ended": _Template(
+        Message("暂停预约已结束", "{branch} 可以重新预约了。"),
+        Message("New bookings are possible again", "The suspension of {branch} has ended."),
+    ),
+    "holidays-missing": _Template(
+        Message("缺少节假日安排", "{year} 年的节假日安排尚未导入，工作日暂按周末推算。"),
+        Message("A list of holidays is missing", "That of {year}; weekends decide until it is."),
+    ),
+    "records-differ": _Template(
+        Message("对账发现差异", "{day} 夜间对账发现 {findings} 处差异，请查看对账报告。"),
+        Message("Records differ", "The reconciliation of {day} found {findings} differences."),
     ),
 }
 

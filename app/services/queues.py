@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.models import (
     IN_LINE,
@@ -111,8 +112,10 @@ def give_up(session: Session, entry: WaitlistEntry) -> None:
     holds.give_back(session, session_ids=[entry.session_id], people=entry.people_expected)
 
 
-def untended(session: Session, *, now: datetime, most: int = 500) -> list[UUID]:
-    """Return sessions whose line is not as `tend` would leave it."""
+def untended(
+    session: Session, *, now: datetime, besides: SelectOfScalar[UUID] | None = None, most: int = 500
+) -> list[UUID]:
+    """Return sessions whose line is not as `tend` would leave it, but those of `besides`."""
     wanted = (
         select(WaitlistEntry.session_id)
         .join(VenueSession, col(VenueSession.id) == WaitlistEntry.session_id)
@@ -121,6 +124,8 @@ def untended(session: Session, *, now: datetime, most: int = 500) -> list[UUID]:
         .distinct()
         .limit(most)
     )
+    if besides is not None:
+        wanted = wanted.where(col(WaitlistEntry.session_id).not_in(besides))
     return list(session.exec(wanted).all())
 
 

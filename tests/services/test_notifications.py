@@ -277,6 +277,14 @@ def supplied(session: Session, world: World, booking: Booking) -> dict[str, str]
         "points": "3",
         "months": "12",
         "until": "2027-02-23 09:00",
+        # As `reminders` adds.
+        "day": "2026-12-02",
+        "visits": "2",
+        "waiting": "1",
+        "list": "",
+        "claims": "1",
+        "year": "2027",
+        "findings": "3",
     }
 
 
