@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 from uuid_utils.compat import uuid7
 
-from app import clock, logs
+from app import clock, logs, sending
 from app.db import create_engine
 from app.models import JobRun
 from app.services import (
@@ -28,7 +28,6 @@ from app.services import (
     fund_periods,
     idempotency,
     identities,
-    notifications,
     one_time_codes,
     overdue,
     photos,
@@ -166,6 +165,10 @@ def _photos(session: Session, now: datetime) -> int:
     return photos.clear_dropped(session, now, storage=storage_of(load()))
 
 
+def _sent(way: str, _: Job, engine: Engine, now: Now) -> int:
+    return sending.send_due(way, engine, now)
+
+
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
@@ -174,7 +177,8 @@ JOBS = (
     Job("mark-no-shows", 60, _bookings(overdue.missed)),
     Job("close-finished", 60, _bookings(overdue.finished)),
     Job("tend-waitlists", 30, partial(_rows, _untended, _tend)),
-    Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
+    Job("deliver-messages", 2, partial(_drained, sending.fall_due)),
+    *(Job(f"send-by-{way}", 2, partial(_sent, way)) for way in sending.WAYS),
     Job("clear-photos", 60, partial(_whenever, _photos)),
     Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),
     Job("forget-audit", 3600, partial(_whenever, audit.forget_old)),

@@ -26,6 +26,7 @@ from app.models.claim import (
     ExceptionLook,
     ReturnedLine,
 )
+from app.models.delivery import ChannelChoice, Delivery, DeliveryStatus, Way
 from app.models.dropped_photo import DroppedPhoto
 from app.models.fund import (
     ACCOUNTS,
@@ -113,11 +114,14 @@ __all__ = [
     "Boundary",
     "CalendarFeed",
     "Category",
+    "ChannelChoice",
     "Claim",
     "ClaimLine",
     "ClaimStatus",
     "Closure",
     "Crs",
+    "Delivery",
+    "DeliveryStatus",
     "DroppedPhoto",
     "EntryKind",
     "ExceptionKind",
@@ -181,5 +185,6 @@ __all__ = [
     "WaitlistEntry",
     "WaitlistProgramme",
     "WaitlistStatus",
+    "Way",
     "WhenExhausted",
 ]

@@ -10,6 +10,8 @@ from app.models import (
     Account,
     Booking,
     CalendarFeed,
+    ChannelChoice,
+    Delivery,
     Grant,
     IdempotencyKey,
     Identity,
@@ -36,8 +38,8 @@ NO_TRACE = {
 REASON = "联系人已注销账号"
 
 THEIRS = (
-    *(CalendarFeed, Grant, Identity, OneTimeCode),
-    *(RefreshToken, IdempotencyKey, Notification),
+    *(CalendarFeed, ChannelChoice, Grant, Identity, OneTimeCode),
+    *(RefreshToken, IdempotencyKey, Delivery, Notification),
 )
 """Tables of what is a person's alone; their rows go."""
 
