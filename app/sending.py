@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Protocol
 from uuid import UUID
 
@@ -151,10 +152,16 @@ class Worker:
     def _send_all(self, pool: ThreadPoolExecutor, held: Sequence[Held]) -> None:
         self._leases = {one.id: one.until for one in held}
         fences = {one.id: one.fence for one in held}
-        running: set[Future[Outcome | None]] = {pool.submit(self._send, one) for one in held}
+        waiting = iter(held)
+        running: set[Future[Outcome | None]] = set()
         renewed_at = self.now()
         third = self.pace.lease / 3
-        while running:
+        # No more are begun than that, before it is marked what became of the others: so many are
+        # sent twice at most, where a worker dies and the provider knows no ids.
+        while running := running | {
+            pool.submit(self._send, one)
+            for one in islice(waiting, self.pace.at_once - len(running))
+        }:
             done, running = wait(running, third.total_seconds(), FIRST_COMPLETED)
             outcomes = [said for one in done if (said := one.result())]
             with Session(self.engine) as session, session.begin():
