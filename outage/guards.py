@@ -22,7 +22,7 @@ CLAIM = r"(AND status IN \('waiting', 'leased'\)[^;]*LIMIT \S+) FOR UPDATE SKIP 
 GUARDS: Mapping[str, Guard] = {
     "fence": Guard(
         words=(
-            (r"AND d\.fence = (said|held)\.fence AND d\.status = 'leased'", ""),
+            (r"AND d\.fence = (said|held)\.fence", ""),
             (r"AND d\.lease_until > \S+", ""),
         ),
         calls=("_holds",),
