@@ -468,6 +468,12 @@ RULES: dict[str, Rule] = {
     # messages and figures
     "listNotifications": Rule(SIGNED_IN),
     "markNotificationsRead": Rule(SIGNED_IN, json=lambda g: {"ids": [g["notification_id"]]}),
+    "getMyChannels": Rule(SIGNED_IN),
+    "chooseMyChannels": Rule(
+        SIGNED_IN, json=lambda _: {"channels": [{"channel": "sms", "enabled": True}]}
+    ),
+    "listOutbox": Rule(ROLE, may="d"),
+    "retryDelivery": Rule(ROW, may="d"),
     "getOverview": Rule(ROLE, may="tda"),
     # the audit log
     "listAuditEvents": Rule(ROLE, may="a"),
