@@ -187,8 +187,9 @@ class Worker:
         """Send one letter and return what came of it; None when it is no longer this worker's."""
         try:
             letter = composed(held, self.way, self.base_url)
-        except Exception as exc:  # a text that cannot be written stops no other
-            log.exception("letter-unwritable", letter=str(held.id))
+        # No traceback is logged here or below: it may show addresses.
+        except Exception as exc:  # noqa: BLE001 - a text that cannot be written stops no other
+            log.warning("letter-unwritable", letter=str(held.id), fault=type(exc).__name__)
             return Outcome(held.id, held.fence, Why.UNWRITABLE, error=type(exc).__name__)
         if letter is None:
             return Outcome(held.id, held.fence, Why.NO_ADDRESS)
@@ -200,8 +201,8 @@ class Worker:
             return Outcome(held.id, held.fence, Why.REFUSED, error=str(exc)[:SAID])
         except NoAnswer as exc:
             return self._later(held, str(exc)[:SAID])
-        except Exception as exc:  # a fault of ours in one channel; what it says may hold an address
-            log.exception("channel-failed", way=self.way)
+        except Exception as exc:  # noqa: BLE001 - a fault of one channel stops no other letter
+            log.warning("channel-failed", way=self.way, fault=type(exc).__name__)
             return self._later(held, type(exc).__name__)
         return Outcome(held.id, held.fence, provider_id=said)
 

@@ -64,7 +64,9 @@ def owe(
     """Owe a message whose text can be written."""
     from app.services.calendar import spoken
 
-    facts = dict.fromkeys(("code", "branch", "site", "people", "respond_by", "reason"), "x")
+    facts = dict.fromkeys(
+        ("code", "branch", "site", "people", "respond_by", "reason", "alternatives"), "x"
+    )
     facts["when"] = when or spoken(booking.starts_at)
     notifications.owe(
         session,
