@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx2 import Response
 from sqlmodel import Session, select
 
 from app.models import Account, AuditEvent, ChannelChoice, Delivery, Notification
@@ -25,7 +26,7 @@ def failed(session: Session, world: World, **facts: object) -> Delivery:
     return make_delivery(session, message.all()[0], district=world.district, **facts)
 
 
-def ids(client: TestClient, session: Session, who: Account, **query: object) -> list[str]:
+def ids(client: TestClient, session: Session, who: Account, **query: str) -> list[str]:
     page = told(client.get(f"{API}/outbox", params=query, headers=signed_in(session, who)))
     return [item["id"] for item in page["items"]]
 
@@ -113,7 +114,7 @@ def test_nothing_else_is(
 
 def choose(
     client: TestClient, session: Session, who: Account, *wishes: dict[str, object]
-) -> object:
+) -> Response:
     body = {"channels": list(wishes)}
     return client.put(f"{API}/me/channels", json=body, headers=signed_in(session, who))
 

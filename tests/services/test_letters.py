@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from app.models import Account, Booking, Role, Way
+from app.models import Account, Booking, Notification, Role, Way
 from app.services import letters, notifications, truths
 from app.services.notifications import deliver_due
 from tests.conftest import NOW
@@ -92,7 +92,7 @@ def test_what_is_useless_is_not_even_in_the_inbox(
 ) -> None:
     due(setup, world, booking, useless_at=NOW)
     assert outcome(setup) == [("inbox", "missed", "too-late")]
-    message = setup.get_one(notifications.Notification, rows(setup)[0].notification_id)
+    message = setup.get_one(Notification, rows(setup)[0].notification_id)
     assert (message.delivered_at, message.missed_at) == (None, NOW)
 
 
