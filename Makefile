@@ -16,7 +16,7 @@ export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.data/tmp
 
 .SILENT:
 .DEFAULT_GOAL := help
-.PHONY: help setup run jobs web test check format migrate openapi contract bench race lock clean
+.PHONY: help setup run jobs web test check format migrate openapi contract bench race outage lock clean
 
 help: ## list these targets
 	sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -67,6 +67,10 @@ bench: ## measure (SIZE=district or country, ONLY=P1,P7): see bench/README.md
 race: ## play 10,000 histories at once against 3 servers and judge them: see race/README.md
 	$(SETUP) check
 	exec $(RUN) -m race $(ARGS)
+
+outage: ## send 20,000 letters while workers are killed, and judge: see outage/README.md
+	$(SETUP) check
+	exec $(RUN) -m outage $(ARGS)
 
 lock: ## lock the Python packages anew (UPGRADE=1: to the newest)
 	$(SETUP) lock

@@ -20,7 +20,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 from uuid_utils.compat import uuid7
 
-from app import calling, clock, logs
+from app import calling, clock, logs, sending
 from app.db import create_engine
 from app.models import Booking, JobRun
 from app.services import (
@@ -32,7 +32,6 @@ from app.services import (
     identities,
     job_rows,
     nightly,
-    notifications,
     one_time_codes,
     overdue,
     photos,
@@ -190,6 +189,10 @@ def _exports(_: Job, engine: Engine, now: Now) -> int:
     return export_runs.make_due(engine, now=now, storage=storage_of(load()))
 
 
+def _sent(way: str, _: Job, engine: Engine, now: Now) -> int:
+    return sending.send_due(way, engine, now)
+
+
 JOBS = (
     Job("make-sessions-ahead", 10, partial(_whenever, _sessions)),
     Job("draft-claims", 600, partial(_daily, claim_drafts.draft_last_month)),
@@ -200,7 +203,8 @@ JOBS = (
     Job("close-finished", 60, _bookings(overdue.finished)),
     Job("tend-waitlists", 30, partial(_rows, _untended, _tend)),
     Job("remind", 60, partial(_whenever, reminders.remind)),
-    Job("deliver-messages", 5, partial(_whenever, notifications.deliver_due)),
+    Job("deliver-messages", 2, partial(_drained, sending.fall_due)),
+    *(Job(f"send-by-{way}", 2, partial(_sent, way)) for way in sending.WAYS),
     Job("call-webhooks", 5, _called),
     Job("clear-photos", 60, partial(_whenever, _photos)),
     Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 from geoalchemy2 import WKBElement
@@ -19,11 +20,13 @@ from app.models import (
     BookingGroup,
     Category,
     Claim,
+    Delivery,
     Export,
     Fund,
     Grant,
     GroupKind,
     JobRow,
+    Notification,
     Organisation,
     OrganisationKind,
     Policy,
@@ -38,6 +41,7 @@ from app.models import (
     SubsidyRule,
     Venue,
     VenueSession,
+    Way,
     WhenExhausted,
 )
 from app.services import (
@@ -558,6 +562,31 @@ def make_location_report(
         session, site_id=site.id, suggested=suggested, note=note, key=None, now=NOW
     )
     return told
+
+
+def make_delivery(
+    session: Session, notification: Notification, *, district: Organisation, **facts: Any
+) -> Delivery:
+    """A letter by SMS that has failed."""
+    id_ = uuid7()
+    made = {
+        "notification_id": notification.id,
+        "account_id": notification.account_id,
+        "district_id": district.id,
+        "channel": Way.SMS,
+        "letter_id": id_,
+        "status": "failed",
+        "reason": "refused",
+        "due_at": NOW,
+        "next_attempt_at": NOW,
+        "attempts": 1,
+        "fence": 1,
+        "settled_at": NOW,
+    }
+    delivery = Delivery(id=id_, **{**made, **facts})
+    session.add(delivery)
+    session.flush()
+    return delivery
 
 
 def signed_in(session: Session, account: Account) -> dict[str, str]:

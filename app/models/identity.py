@@ -19,7 +19,10 @@ class Provider(StrEnum):
 
 
 class Identity(Row, table=True):
-    """That a subject of a provider is this account; only a keyed hash of its name there is kept."""
+    """That a subject of a provider is this account; a keyed hash of its name there finds it.
+
+    The name itself is kept, encrypted, where messages go to it: by WeChat.
+    """
 
     __tablename__ = "identity"
     __table_args__: Any = (
@@ -31,6 +34,7 @@ class Identity(Row, table=True):
     account_id: UUID = Field(foreign_key="account.id")
     provider: str
     subject_hash: bytes
+    subject_sealed: bytes | None = None
 
 
 class OidcLogin(SQLModel, table=True):

@@ -15,7 +15,8 @@ class Notification(Row, table=True):
     """A message written in the same transaction as the fact it tells of, delivered later.
 
     One reason, one message: the key is (person, kind, what it is about, due time). From
-    `useless_at` on it would tell nothing any more.
+    `useless_at` on it would tell nothing any more. At `delivered_at` it came into the inbox; what
+    came too late or was no longer true has `missed_at` instead, and the reason in its delivery.
     """
 
     __tablename__ = "notification"
@@ -30,10 +31,11 @@ class Notification(Row, table=True):
             postgresql_nulls_not_distinct=True,
         ),
         CheckConstraint("useless_at > due_at", name="useless_later"),
+        CheckConstraint("num_nulls(delivered_at, missed_at) > 0", name="not_both"),
         Index(
             "notification_undelivered_idx",
             "due_at",
-            postgresql_where=text("delivered_at IS NULL"),
+            postgresql_where=text("delivered_at IS NULL AND missed_at IS NULL"),
         ),
         Index("notification_account_id_delivered_at_idx", "account_id", "delivered_at"),
     )
@@ -46,4 +48,5 @@ class Notification(Row, table=True):
     due_at: datetime = Field(sa_type=Instant)
     useless_at: datetime | None = Field(default=None, sa_type=Instant)
     delivered_at: datetime | None = Field(default=None, sa_type=Instant)
+    missed_at: datetime | None = Field(default=None, sa_type=Instant)
     read_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -10,6 +10,8 @@ from app.models import (
     Account,
     Booking,
     CalendarFeed,
+    ChannelChoice,
+    Delivery,
     Grant,
     IdempotencyKey,
     Identity,
@@ -37,8 +39,8 @@ NO_TRACE = {
 REASON = "联系人已注销账号"
 
 THEIRS = (
-    *(CalendarFeed, Grant, Identity, OneTimeCode),
-    *(RefreshToken, IdempotencyKey, Notification, WechatGrant),
+    *(CalendarFeed, ChannelChoice, Grant, Identity, OneTimeCode),
+    *(RefreshToken, IdempotencyKey, Delivery, Notification, WechatGrant),
 )
 """Tables of what is a person's alone; their rows go."""
 

@@ -4,7 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 from uuid_utils.compat import uuid7
@@ -14,6 +14,7 @@ from app.models import Account, Identity, OidcLogin, Provider
 from app.services import accounts, privacy
 
 LIFE = timedelta(minutes=10)
+WECHAT = Provider.WECHAT
 
 
 class WechatUnlinked(Unauthenticated):
@@ -39,6 +40,8 @@ def account_of(session: Session, *, provider: Provider, subject: str) -> Account
     account_id = holder_of(session, provider=provider, subject=subject)
     if account_id is None:
         return None
+    if provider == WECHAT:
+        _keep_address(session, account_id, subject)
     account = accounts.locked(session, condition=Account.id == account_id)
     return account if account and account.active else None
 
@@ -49,6 +52,17 @@ def holder_of(session: Session, *, provider: Provider, subject: str) -> UUID | N
         Identity.provider == provider, Identity.subject_hash == _hash(provider, subject)
     )
     return session.exec(theirs).one_or_none()
+
+
+def _keep_address(session: Session, account_id: UUID, subject: str) -> None:
+    """Keep where messages go to, of who was linked before that was kept."""
+    lacking = (
+        col(Identity.account_id) == account_id,
+        col(Identity.provider) == WECHAT,
+        col(Identity.subject_sealed).is_(None),
+    )
+    sealed = privacy.seal_bytes(subject.encode())
+    session.exec(update(Identity).where(*lacking).values(subject_sealed=sealed))
 
 
 def account_with_phone(session: Session, *, phone: str) -> Account | None:
@@ -69,7 +83,12 @@ def link(session: Session, *, account: Account, provider: Provider, subject: str
     """
     subject_hash = _hash(provider, subject)
     row = insert(Identity).values(
-        id=uuid7(), account_id=account.id, provider=provider, subject_hash=subject_hash
+        id=uuid7(),
+        account_id=account.id,
+        provider=provider,
+        subject_hash=subject_hash,
+        # Messages go to it.
+        subject_sealed=privacy.seal_bytes(subject.encode()) if provider == WECHAT else None,
     )
     # Either unique index may be in the way; whose row it is tells whether that is harmless.
     session.exec(row.on_conflict_do_nothing())

@@ -28,7 +28,8 @@ OLDEST_DUE: Mapping[str, tuple[str, timedelta]] = {
     "mark-no-shows": (_oldest("mark-no-shows", "ends_at", "approved"), NO_SHOW_AFTER),
     "close-finished": (_oldest("close-finished", "ends_at", "arrived"), CLOSES_AFTER),
     "deliver-messages": (
-        "SELECT due_at FROM notification WHERE delivered_at IS NULL ORDER BY due_at LIMIT 1",
+        """SELECT due_at FROM notification WHERE delivered_at IS NULL AND missed_at IS NULL
+        ORDER BY due_at LIMIT 1""",
         timedelta(),
     ),
 }

@@ -1,5 +1,6 @@
 """What notifications say, in Chinese and English; the facts fill the gaps."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Kind = Literal[
@@ -197,6 +198,32 @@ TEMPLATES: dict[str, _Template] = {
         Message("Records differ", "The reconciliation of {day} found {findings} differences."),
     ),
 }
+
+
+GATHERED = "gathered"
+"""Stands for the kind of a letter that holds several messages."""
+ORDERS = frozenset({"booking-pending", "booking-changed"})
+MOST_TOLD = 10
+"""Messages told in full in a letter of several."""
+
+
+def gathered(kinds: Sequence[str], told: Sequence[Message], language: str) -> Message:
+    """Return one message for several, in `zh` or `en`.
+
+    Args:
+        kinds: of the messages.
+        told: themselves, the oldest first.
+        language: of them, and of what is said around them.
+    """
+    count, orders = len(told), ORDERS.issuperset(kinds)
+    lines = [f"{one.title}：{one.body}" for one in told[:MOST_TOLD]]
+    if language == "zh":
+        title = f"{count} 件待接单" if orders else f"{count} 条新消息"
+        more = f"……另有 {count - MOST_TOLD} 条，请登录查看。"
+    else:
+        title = f"{count} bookings await you" if orders else f"{count} new messages"
+        more = f"... and {count - MOST_TOLD} more: please sign in."
+    return Message(title, "\n".join([*lines, more] if count > MOST_TOLD else lines))
 
 
 def written(kind: str, facts: dict[str, str], language: str) -> Message:

@@ -1,13 +1,13 @@
 """Telling people, reliably: written with the fact, delivered after it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy
-from sqlalchemy import Executable, String, Uuid, bindparam, func, or_, tuple_, update
+from sqlalchemy import Executable, String, Uuid, bindparam, func, or_, text, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.sql.elements import SQLCoreOperations
 from sqlmodel import Session, col, select
@@ -15,7 +15,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from app.models import Grant, Notification, Role
 from app.models.base import Instant
+from app.services import letters
 from app.services.messages import Kind
+from app.services.truths import ABOUT, untrue
 
 
 @dataclass(frozen=True)
@@ -109,26 +111,41 @@ def staff_of(organisation_id: UUID) -> Readers:
     return Readers(_TO_STAFF, organisation_id)
 
 
-def deliver_due(session: Session, now: datetime, *, batch: int = 1000) -> int:
-    """Put what is due into the inboxes, oldest first, and return how many.
+_DELIVER = text(f"""
+    WITH due AS MATERIALIZED (
+        SELECT id FROM notification
+        WHERE delivered_at IS NULL AND missed_at IS NULL AND due_at <= :now
+        ORDER BY due_at LIMIT :batch FOR UPDATE SKIP LOCKED
+    ), judged AS (
+        SELECT n.id, {untrue(inbox=True)} AS why
+        FROM due JOIN notification n ON n.id = due.id {ABOUT})
+    UPDATE notification n SET
+        delivered_at = CASE WHEN why IS NULL THEN CAST(:now AS timestamptz) END,
+        missed_at = CASE WHEN why IS NOT NULL THEN CAST(:now AS timestamptz) END
+    FROM judged WHERE n.id = judged.id
+    RETURNING n.id, judged.why""")  # noqa: S608 - the rules of our own
 
-    Rows another worker has are skipped, so several workers may run at once.
+
+def deliver_due(
+    session: Session, now: datetime, *, batch: int = 1000, ways: Collection[str] = ()
+) -> int:
+    """Put what is due into the inboxes, oldest first, and return how many were looked at.
+
+    A letter is written for each, by its reader's first way. What is useless by now is written down
+    as missed. Rows another worker has are skipped, so several workers may run at once.
+
+    Args:
+        session: open transaction.
+        now: the present instant, aware.
+        batch: most messages.
+        ways: that there is a channel for, beside the inbox.
     """
-    due = (
-        select(Notification.id)
-        .where(col(Notification.delivered_at).is_(None), col(Notification.due_at) <= now)
-        .order_by(col(Notification.due_at))
-        .limit(batch)
-        .with_for_update(skip_locked=True)
-        .cte("due")  # A subquery may be run anew for each row, and would take another batch.
-    )
-    delivered = session.exec(
-        update(Notification)
-        .where(col(Notification.id).in_(sqlalchemy.select(due.c.id)))
-        .values(delivered_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    return int(delivered.rowcount)
+    session.flush()
+    rows = session.connection().execute(_DELIVER, {"now": now, "batch": batch}).all()
+    letters.miss(session, whys={row.id: row.why for row in rows if row.why}, now=now)
+    fresh = [row.id for row in rows if not row.why]
+    letters.write(session, notification_ids=fresh, ways=ways, now=now)
+    return len(rows)
 
 
 def inbox(account_id: UUID) -> SelectOfScalar[Notification]:

@@ -142,8 +142,24 @@ CHECKS: dict[str, str] = {
             IS DISTINCT FROM
             (c.forgotten + 1, c.last_number, c.last_number - c.forgotten, c.last_hash)""",
     "a site's card is believed and wrong": site_cards.WRONG,
-    "a message that is due was not delivered": """
-        SELECT id FROM notification WHERE delivered_at IS NULL AND due_at < :late""",
+    "a message that is due was neither delivered nor missed": """
+        SELECT id FROM notification
+        WHERE delivered_at IS NULL AND missed_at IS NULL AND due_at < :late""",
+    "a missed message does not say why": """
+        SELECT id FROM notification n WHERE missed_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM delivery d WHERE d.notification_id = n.id
+            AND d.channel = 'inbox' AND d.status = 'missed')""",
+    "a letter is owed and nobody sends it": """
+        SELECT d.id FROM delivery d JOIN delivery l ON l.id = d.letter_id
+        WHERE d.status IN ('waiting', 'leased') AND (
+            d.next_attempt_at < :late OR l.status NOT IN ('waiting', 'leased'))""",
+    "a message was written twice for one way": """
+        SELECT notification_id || ' ' || channel FROM delivery
+        GROUP BY notification_id, channel HAVING count(*) > 1""",
+    "a letter was passed on to no other way": """
+        SELECT d.id FROM delivery d WHERE d.status = 'passed_on' AND NOT EXISTS (
+            SELECT FROM delivery o WHERE o.notification_id = d.notification_id
+            AND o.id <> d.id AND o.created_at >= d.created_at)""",
 }
 
 

@@ -1,0 +1,1 @@
+"""Letters under kills and stops: `python -m outage`; see README.md."""

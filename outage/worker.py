@@ -1,0 +1,96 @@
+"""`python -m outage.worker URL FOLDER OFFSET [GUARD]`: the two jobs that send, as `app jobs` does.
+
+The clock is `OFFSET` seconds ahead, so that it is day wherever and whenever this runs. Before a
+letter is handed over its id is written to `started-PID`.
+"""
+
+import http.client
+import json
+import os
+import sys
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread, local
+
+from sqlalchemy import Engine
+
+from app import clock, jobs, sending
+from app.channels.asking import Passing
+from app.channels.sending import Letter
+from app.db import create_engine
+from app.models import Way
+from outage.guards import without
+
+JOBS = ("deliver-messages", "send-by-sms")
+SECONDS = 3.0
+PACE = sending.Pace(
+    batch=40, at_once=8, lease=timedelta(seconds=4), needed=timedelta(seconds=1), attempts=6
+)
+PAUSE = 0.5
+"""Seconds between two looks; a product looks every two."""
+
+
+class ByHttp:
+    """Speaks to the provider, over a connection for each thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Find the provider's port in a folder, and keep account of what is begun there."""
+        self._port = int((folder / "port").read_text())
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._started = os.open(folder / f"started-{os.getpid()}", flags)
+        self._own = local()
+
+    def send(self, letter: Letter, *, now: datetime) -> str | None:
+        """Hand a letter over.
+
+        Raises:
+            Passing: no answer.
+        """
+        os.write(self._started, f"{letter.id}\n".encode())
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
+            self._own.connection = connection
+        said = {"id": str(letter.id), "to": letter.address, "text": letter.body}
+        headers = {"X-Sender": str(os.getpid()), "Date": now.isoformat()}
+        try:
+            connection.request("POST", "/messages", json.dumps(said), headers)
+            told = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError) as exc:
+            connection.close()
+            raise Passing(type(exc).__name__) from None
+        return str(told["message_id"])
+
+
+def _repeat(job: jobs.Job, engine: Engine, now: jobs.Now) -> None:
+    pause = Event()
+    while True:
+        jobs.run(job, engine, now)
+        pause.wait(PAUSE)
+
+
+def main(url: str, folder: Path, offset: timedelta, guard: str = "") -> None:
+    """Do the two jobs until killed, without a guard if one is named."""
+    engine = create_engine(url, pool_size=4)
+    channel = ByHttp(folder)
+    sending.PACES = {Way.SMS: PACE}
+    with ExitStack() as stack:
+        ways = {Way.SMS: channel}
+        stack.enter_context(mock.patch.object(sending, "channels_of", return_value=ways))
+        if guard:
+            stack.enter_context(without(engine, guard))
+        wanted = [job for job in jobs.JOBS if job.name in JOBS]
+        threads = [
+            Thread(target=_repeat, args=(job, engine, lambda: clock.now() + offset))
+            for job in wanted
+        ]
+        for thread in threads:
+            thread.start()
+        (folder / f"ready-{os.getpid()}").touch()
+        for thread in threads:
+            thread.join()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), timedelta(seconds=float(sys.argv[3])), *sys.argv[4:])

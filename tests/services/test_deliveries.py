@@ -1,0 +1,175 @@
+"""Letters: written once, claimed by one, marked by whoever still holds them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from app.channels.asking import Passing
+from app.channels.sending import Refused
+from app.models import Booking, Way
+from app.sending import Pace
+from app.services import deliveries, notifications
+from app.services.deliveries import Outcome
+from app.services.notifications import deliver_due
+from tests.conftest import NOW
+from tests.makers import World, make_booking, make_world, move
+from tests.races import at_once, replaced_sql
+from tests.services.letters import MINUTE, Outbound, choose, owe, rows, worker
+
+LEASE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def setup(own_engine: Engine) -> Iterator[Session]:
+    with Session(own_engine, expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def world(setup: Session) -> World:
+    return make_world(setup)
+
+
+@pytest.fixture
+def booking(setup: Session, world: World) -> Booking:
+    made = make_booking(setup, world)
+    move(setup, world.manager, made, "approve")
+    deliver_due(setup, NOW)
+    setup.commit()
+    return made
+
+
+def due(
+    session: Session,
+    world: World,
+    booking: Booking,
+    count: int = 1,
+    ways: tuple[Way, ...] = (Way.SMS,),
+) -> None:
+    """Have so many messages to the organiser fall due, each with a letter."""
+    choose(session, world.organiser, *ways)
+    for number in range(count):  # not at `NOW`, when they were told by the move itself
+        due_at = NOW - (number + 1) * MINUTE
+        owe(session, notifications.organisers_of(world.branch.id), booking, due_at)
+    deliver_due(session, NOW, ways=ways)
+    session.commit()
+
+
+def states(session: Session) -> list[tuple[str, str, str | None]]:
+    return [(row.channel, row.status, row.reason) for row in rows(session)]
+
+
+def test_a_letter_goes_out_once_under_its_deliverys_id(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking)
+    channel = Outbound()
+    assert worker(own_engine, channel).run() == 1
+    assert worker(own_engine, channel).run() == 0
+    (row,) = rows(setup)
+    assert [letter.id for letter in channel.sent] == [row.id]
+    assert (row.status, row.provider_id, row.attempts) == ("delivered", "provider-1", 1)
+    assert channel.sent[0].address.startswith("+86")
+
+
+def test_the_oldest_goes_first(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking, 3)
+    channel = Outbound()
+    worker(own_engine, channel, pace=Pace(at_once=1)).run()
+    assert [letter.id for letter in channel.sent] == [row.id for row in rows(setup)]
+
+
+def test_what_fails_is_tried_again_later_and_then_by_the_next_way(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    ways = (Way.SMS, Way.EMAIL)
+    due(setup, world, booking, ways=ways)
+    sms, email = Outbound(), Outbound()
+    sms.faults.extend([Passing("status 503"), Passing("status 503")])
+    pace, now = Pace(attempts=2), NOW
+    for _ in range(2):
+        worker(own_engine, sms, ways=ways, pace=pace, now=now).run()
+        assert worker(own_engine, sms, ways=ways, pace=pace, now=now).run() == 0
+        now += 2 * MINUTE
+    assert states(setup) == [("sms", "passed_on", "no-answer"), ("email", "waiting", None)]
+    worker(own_engine, email, way=Way.EMAIL, ways=ways, now=now).run()
+    assert states(setup)[1] == ("email", "delivered", None)
+    assert email.sent[0].address == "someone@example.com"
+
+
+def test_at_last_it_has_failed_for_all_to_see(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking)
+    channel = Outbound()
+    channel.faults.append(Refused("code 7"))
+    worker(own_engine, channel).run()
+    assert states(setup) == [("sms", "failed", "refused")]
+    assert rows(setup)[0].last_error == "code 7"
+
+
+def test_two_claim_no_letter_twice(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking, 6)
+
+    def claim(_: int) -> list[object]:
+        with Session(own_engine) as session, session.begin():
+            return [
+                held.id
+                for held in deliveries.claim(session, channel="sms", now=NOW, lease=LEASE, batch=4)
+            ]
+
+    one, other = at_once(2, claim)
+    assert len({*one, *other}) == len(one) + len(other) >= 4
+
+
+def test_a_lease_ends_and_who_had_it_may_not_mark(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking)
+    with Session(own_engine) as session, session.begin():
+        (stopped,) = deliveries.claim(session, channel="sms", now=NOW, lease=LEASE, batch=9)
+    with Session(own_engine) as session, session.begin():
+        assert deliveries.claim(session, channel="sms", now=NOW, lease=LEASE, batch=9) == []
+    with Session(own_engine) as session, session.begin():
+        (taken,) = deliveries.claim(session, channel="sms", now=NOW + LEASE, lease=LEASE, batch=9)
+    late = NOW + LEASE
+    assert (stopped.id, stopped.fence + 1) == (taken.id, taken.fence)
+    with Session(own_engine) as session, session.begin():
+        mine = [Outcome(stopped.id, stopped.fence, provider_id="zombie")]
+        assert deliveries.mark(session, outcomes=mine, ways=[], now=late) == set()
+        assert (
+            deliveries.renew(session, held={stopped.id: stopped.fence}, now=late, lease=LEASE)
+            == set()
+        )
+        assert deliveries.renew(session, held={taken.id: taken.fence}, now=late, lease=LEASE)
+    assert rows(setup)[0].status == "leased"
+
+
+def test_without_the_fence_a_zombie_would_mark(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking)
+    for now in (NOW, NOW + LEASE):
+        with Session(own_engine) as session, session.begin():
+            (held,) = deliveries.claim(session, channel="sms", now=now, lease=LEASE, batch=9)
+    mine = [Outcome(held.id, held.fence - 1)]
+    with replaced_sql(own_engine, "AND d.fence = said.fence"), Session(own_engine) as session:
+        assert deliveries.mark(session, outcomes=mine, ways=[], now=NOW) == {held.id}
+
+
+def test_nothing_is_sent_that_the_lease_is_too_short_for(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking)
+    channel = Outbound()
+    short = Pace(lease=timedelta(seconds=20), needed=timedelta(seconds=20))
+    assert worker(own_engine, channel, pace=short).run() == 1
+    assert channel.sent == []
+    assert rows(setup)[0].status == "leased"
