@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread, local
+from unittest import mock
 
 from sqlalchemy import Engine
 
