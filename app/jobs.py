@@ -25,6 +25,7 @@ from app.models import JobRun
 from app.services import (
     audit,
     claim_drafts,
+    facts,
     fund_periods,
     idempotency,
     identities,
@@ -185,6 +186,8 @@ JOBS = (
     Job("forget-failures", 3600, partial(_whenever, throttles.forget_old)),
     Job("forget-sign-ins", 3600, partial(_whenever, identities.forget_expired)),
     Job("forget-searches", 3600, partial(_whenever, unmet_searches.forget_old)),
+    Job("fold-usage", 10, partial(_drained, facts.fold)),
+    Job("recount-usage", 600, partial(_daily, facts.prove)),
     # The last, for what the others change may be on a card.
     Job("refresh-cards", 2, partial(_drained, site_cards.refresh)),
 )

@@ -469,6 +469,7 @@ RULES: dict[str, Rule] = {
     "listNotifications": Rule(SIGNED_IN),
     "markNotificationsRead": Rule(SIGNED_IN, json=lambda g: {"ids": [g["notification_id"]]}),
     "getOverview": Rule(ROLE, may="tda"),
+    "getUsage": Rule(ROLE, may="tda"),
     # the audit log
     "listAuditEvents": Rule(ROLE, may="a"),
     "exportAuditEvents": Rule(ROLE, may="a"),
