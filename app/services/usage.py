@@ -7,7 +7,7 @@
 # ruff: noqa: S608 - names of our own, nothing anybody sent
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -56,9 +56,6 @@ class Measures:
     rating: float | None
     answer_minutes: float | None
     subsidy_fen: int
-
-
-MEASURES = tuple(one.name for one in fields(Measures))
 
 
 @dataclass(frozen=True)
@@ -144,14 +141,7 @@ def totals(session: Session, *, actor: Actor, query: Query) -> Measures:
 def earlier(query: Query) -> Query:
     """Return the same query for as many days right before."""
     since = query.since - (query.until - query.since)
-    return Query(
-        since=since,
-        until=query.since,
-        site_id=query.site_id,
-        town_id=query.town_id,
-        category=query.category,
-        outside=query.outside,
-    )
+    return replace(query, since=since, until=query.since)
 
 
 def measures(row: Mapping[str, Any] | RowMapping) -> Measures:

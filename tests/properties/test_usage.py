@@ -95,17 +95,6 @@ def ground(shared_engine: Engine) -> Iterator[Ground]:
         transaction.rollback()
 
 
-NAMES = ("moved", "placed", "ordered", "state", "visit", "unvisit", "review", "subsidy")
-DEEDS = st.lists(
-    st.tuples(
-        st.sampled_from((*NAMES, "limit", "hung", "town", "fold", "fold")),
-        st.integers(0, BOOKINGS - 1),
-        st.integers(0, 400),
-    ),
-    max_size=14,
-)
-
-
 STATEMENTS = {
     "moved": "UPDATE booking SET starts_at = CAST(:start AS timestamptz) + :n * interval '5 hours',"
     " ends_at = CAST(:start AS timestamptz) + (:n * 5 + 2) * interval '1 hour' WHERE id = :id",
@@ -134,6 +123,14 @@ STATEMENTS = {
     "town": "UPDATE site SET town_id = :town WHERE id = :site",
     "fold": "SELECT usage_fold(:most)",
 }
+DEEDS = st.lists(
+    st.tuples(
+        st.sampled_from((*STATEMENTS, "fold")),
+        st.integers(0, BOOKINGS - 1),
+        st.integers(0, 400),
+    ),
+    max_size=14,
+)
 STATES = ("approved", "cancelled", "no_show", "arrived", "completed", "expired", "rejected")
 
 
