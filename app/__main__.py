@@ -166,6 +166,19 @@ def verify() -> None:
 
 
 @cli.command()
+def rebuild() -> None:
+    """Build the statistics' facts anew from the rows, should the recount have found a drift."""
+    from app.services import facts
+
+    with database(load()) as url:
+        engine = create_engine(url)
+        with Session(engine) as session, session.begin():
+            counted = facts.rebuild(session)
+        engine.dispose()
+    typer.echo(f"{counted} bookings counted")
+
+
+@cli.command()
 def openapi(
     path: Annotated[Path, typer.Argument(help="file to write")] = ROOT / "openapi/openapi.json",
 ) -> None:

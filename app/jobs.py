@@ -27,6 +27,7 @@ from app.services import (
     audit,
     claim_drafts,
     export_runs,
+    facts,
     fund_periods,
     idempotency,
     identities,
@@ -221,6 +222,8 @@ JOBS = (
     Job("forget-messages", 3600, partial(_drained, nightly.forget_messages)),
     Job("forget-searches", 3600, partial(_whenever, unmet_searches.forget_old)),
     Job("forget-deliveries", 3600, partial(_whenever, webhook_deliveries.forget_old)),
+    Job("fold-usage", 10, partial(_drained, facts.fold)),
+    Job("recount-usage", 600, partial(_daily, facts.prove)),
     # The last, for what the others change may be on a card.
     Job("refresh-cards", 2, partial(_drained, site_cards.refresh)),
 )

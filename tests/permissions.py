@@ -487,6 +487,7 @@ RULES: dict[str, Rule] = {
     "listOutbox": Rule(ROLE, may="d"),
     "retryDelivery": Rule(ROW, may="d"),
     "getOverview": Rule(ROLE, may="tda"),
+    "getUsage": Rule(ROLE, may="tda"),
     # webhooks
     "listWebhooks": Rule(ROLE, may="da"),
     "createWebhook": Rule(ROW, may="d", sees="a", json=hook),

@@ -1,16 +1,17 @@
 """The dashboard."""
 
-from datetime import date, timedelta
-from typing import Annotated, ClassVar
+from datetime import date, datetime, timedelta
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
 from app.api.problems import problems
 from app.errors import Malformed, Unauthenticated
-from app.services import statistics
+from app.models import Category
+from app.services import statistics, usage
 from app.services.access import OVERSEERS, NotInScope
 from app.services.calendar import local_date
 
@@ -64,6 +65,137 @@ class OverviewPublic(BaseModel):
     balances_fen: dict[str, int]
 
 
+class TooManyKeys(Malformed):
+    """Usage is told apart by three different things at most."""
+
+    zh = "分组条件有误"
+    detail_en = "at most {limit}, each once"
+    detail_zh = "最多 {limit} 项，且不得重复"
+
+
+class NotComparable(Malformed):
+    """Cells of a time have no period before of their own; compare without a time in `group_by`."""
+
+    zh = "按时间分组时不能环比"
+
+
+class KeyPublic(BaseModel):
+    """What a cell is of: an id or a code, and the name to show; both null where there is none."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    id: str | None
+    name: str | None
+
+
+class MeasuresPublic(BaseModel):
+    """`occupancy` is people per place, `rating` 1 to 5, `answer_minutes` a mean."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    bookings: int
+    rejected: int
+    visits: int
+    people: int
+    occupancy: float | None
+    no_shows: int
+    late_cancels: int
+    rating: float | None
+    answer_minutes: float | None
+    subsidy_fen: int
+
+
+class CellPublic(BaseModel):
+    """One combination of keys, in the order of `group_by`; `before` only if compared."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    keys: list[KeyPublic]
+    measures: MeasuresPublic
+    before: MeasuresPublic | None
+
+
+class UsagePublic(BaseModel):
+    """Cells, whether there are `more`, and the totals of all, listed or not."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
+
+    cells: list[CellPublic]
+    more: bool
+    totals: MeasuresPublic
+    totals_before: MeasuresPublic | None
+
+
+Measure = Literal[
+    "bookings",
+    "rejected",
+    "visits",
+    "people",
+    "occupancy",
+    "no_shows",
+    "late_cancels",
+    "rating",
+    "answer_minutes",
+    "subsidy_fen",
+]
+
+
+class UsageAsked(BaseModel):
+    """What usage is asked for."""
+
+    from_: DateDep | None = Field(None, alias="from", description="First day; else a year ago")
+    to: DateDep | None = Field(None, description="Last day, counted too; else today")
+    group_by: list[usage.By] = Field([], description="At most three, each once")
+    site_id: UUID | None = None
+    town_id: UUID | None = None
+    category: Category | None = None
+    outside: bool | None = Field(None, description="Only branches of other districts, or none")
+    sort: Measure | None = Field(None, description="The largest first; else in order of the keys")
+    limit: int = Field(1000, ge=1, le=5000)
+    compare: Literal["previous"] | None = Field(None, description="With as many days before")
+
+
+@router.get(
+    "/usage",
+    operation_id="getUsage",
+    summary="How much sites were used, told apart by up to three things",
+    responses=problems(Unauthenticated, NotInScope, PeriodTooLong, TooManyKeys, NotComparable),
+)
+def get_usage(
+    actor: ActorDep, session: SessionDep, now: NowDep, asked: Annotated[UsageAsked, Query()]
+) -> UsagePublic:
+    """Count what the reader oversees; staff and auditors only.
+
+    Raises:
+        PeriodTooLong: the days are out of order, or more than three years.
+        TooManyKeys: more than three, or one twice.
+        NotComparable: compared by a time.
+    """
+    actor.require(*OVERSEERS)
+    since, until = _period(asked.from_, asked.to, now)
+    keys = tuple(asked.group_by)
+    if len(keys) > usage.MOST_KEYS or len(set(keys)) < len(keys):
+        raise TooManyKeys(limit=usage.MOST_KEYS)
+    if asked.compare and usage.TIMES & set(keys):
+        raise NotComparable
+    query = usage.Query(
+        since=since,
+        until=until,
+        group_by=keys,
+        compare=asked.compare is not None,
+        **asked.model_dump(exclude={"from_", "to", "group_by", "compare"}),
+    )
+    return UsagePublic.model_validate(usage.usage(session, actor=actor, query=query))
+
+
+def _period(from_: date | None, to: date | None, now: datetime) -> tuple[date, date]:
+    until = (to or local_date(now)) + timedelta(days=1)
+    since = from_ or until - A_YEAR
+    if not 1 <= (until - since).days <= MOST_DAYS:
+        raise PeriodTooLong(limit=MOST_DAYS)
+    return since, until
+
+
 @router.get(
     "/overview",
     operation_id="getOverview",
@@ -85,9 +217,6 @@ def get_overview(
         PeriodTooLong: the days are out of order, or more than three years.
     """
     actor.require(*OVERSEERS)
-    until = (to or local_date(now)) + timedelta(days=1)
-    since = from_ or until - A_YEAR
-    if not 1 <= (until - since).days <= MOST_DAYS:
-        raise PeriodTooLong(limit=MOST_DAYS)
+    since, until = _period(from_, to, now)
     found = statistics.overview(session, actor=actor, since=since, until=until)
     return OverviewPublic.model_validate(found)

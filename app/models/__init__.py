@@ -1,5 +1,6 @@
 """All tables; importing this package registers them."""
 
+from app.models import folding
 from app.models.account import OFFICES_APART, Account, Grant, RefreshToken, Role
 from app.models.audit import DEPLOYMENT, AuditChain, AuditEvent
 from app.models.base import MOST_PEOPLE
@@ -72,6 +73,7 @@ from app.models.subsidy import (
 )
 from app.models.throttle import LoginThrottle, RateCounter
 from app.models.unmet_search import UnmetSearch
+from app.models.usage import COUNTED, Counted, Grain, UsageCell, UsageFact, UsageMark
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
 from app.models.visit import Means, Review, Visit
@@ -87,6 +89,7 @@ from app.models.wechat_grant import MOST_GRANTS, WechatGrant
 
 __all__ = [
     "ACCOUNTS",
+    "COUNTED",
     "DEPLOYMENT",
     "GROUPS_FIT",
     "GUIDE_NO_OVERLAP",
@@ -126,6 +129,7 @@ __all__ = [
     "ClaimLine",
     "ClaimStatus",
     "Closure",
+    "Counted",
     "Crs",
     "Delivery",
     "DeliveryState",
@@ -140,6 +144,7 @@ __all__ = [
     "Fund",
     "FundAccount",
     "FundBalance",
+    "Grain",
     "Grant",
     "GroupKind",
     "Guide",
@@ -194,6 +199,9 @@ __all__ = [
     "SubsidyStatus",
     "Suspension",
     "UnmetSearch",
+    "UsageCell",
+    "UsageFact",
+    "UsageMark",
     "Venue",
     "VenueSession",
     "Visit",
@@ -206,4 +214,5 @@ __all__ = [
     "WebhookDelivery",
     "WechatGrant",
     "WhenExhausted",
+    "folding",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from app.models import HOLDING
-from app.services import reconciliation, site_cards, site_words
+from app.services import facts, reconciliation, site_cards, site_words
 
 PATIENCE = timedelta(minutes=15)
 """How long a message that is due may wait before it counts as lost."""
@@ -142,6 +142,7 @@ CHECKS: dict[str, str] = {
             IS DISTINCT FROM
             (c.forgotten + 1, c.last_number, c.last_number - c.forgotten, c.last_hash)""",
     "a site's card is believed and wrong": site_cards.WRONG,
+    **facts.CHECKS,
     "a message that is due was neither delivered nor missed": """
         SELECT id FROM notification
         WHERE delivered_at IS NULL AND missed_at IS NULL AND due_at < :late""",

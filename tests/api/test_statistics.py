@@ -116,3 +116,51 @@ def test_an_odd_date_is_malformed(client: TestClient, staff: dict[str, str], nam
     for day in ("0001-01-01", "9999-12-31", "2026-13-01", "2026-02-29", "\x00", "9" * 40, ""):
         reply = client.get(PATH, params={name: day}, headers=staff)
         assert pointers(reply) == {f"/query/{name}"}
+
+
+USAGE = "/api/v1/statistics/usage"
+
+
+def test_usage_by_town_and_month(client: TestClient, world: World, staff: dict[str, str]) -> None:
+    asked = {"to": "2026-12-31", "group_by": ["town", "month"]}
+    found = told(client.get(USAGE, params=asked, headers=staff))
+    (cell,) = found["cells"]
+    assert cell["keys"] == [
+        {"id": str(world.town.id), "name": world.town.place},
+        {"id": "2026-12", "name": "2026-12"},
+    ]
+    assert cell["measures"] == found["totals"]
+    assert (found["totals"]["people"], found["totals"]["subsidy_fen"]) == (18, 19_000)
+    assert (cell["before"], found["totals_before"], found["more"]) == (None, None, False)
+
+
+def test_usage_beside_the_period_before(
+    client: TestClient, world: World, staff: dict[str, str]
+) -> None:
+    day = {"from": "2026-12-03", "to": "2027-01-03", "group_by": "site", "compare": "previous"}
+    found = told(client.get(USAGE, params=day, headers=staff))
+    assert found["totals_before"]["bookings"] + found["totals"]["bookings"] == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        ({"group_by": ["site", "town", "month", "branch"]}, "too-many-keys"),
+        ({"group_by": ["site", "site"]}, "too-many-keys"),
+        ({"group_by": ["month"], "compare": "previous"}, "not-comparable"),
+        ({"from": "2026-12-31", "to": "2026-12-01"}, "period-too-long"),
+    ],
+)
+def test_usage_that_cannot_be_counted(
+    client: TestClient, staff: dict[str, str], asked: dict[str, object], kind: str
+) -> None:
+    found = client.get(USAGE, params=asked, headers=staff)  # type: ignore[arg-type]
+    assert found.status_code == 422
+    assert found.json()["type"].endswith(kind)
+
+
+@pytest.mark.parametrize("asked", [{"group_by": "moon"}, {"limit": 0}, {"sort": "name"}])
+def test_usage_asked_for_what_there_is_not(
+    client: TestClient, staff: dict[str, str], asked: dict[str, str]
+) -> None:
+    assert client.get(USAGE, params=asked, headers=staff).status_code == 422

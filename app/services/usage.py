@@ -1,0 +1,300 @@
+"""Usage of sites, counted over what a reader oversees, by up to three things at a time.
+
+`usage` takes a `Query` and gives `Usage`: typed cells, each with its keys in the order of
+`group_by`, and the totals. What each measure means is told in docs/domain.md.
+"""
+
+# ruff: noqa: S608 - names of our own, nothing anybody sent
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlmodel import Session
+
+from app.models import COUNTED
+from app.services.access import OVERSEERS, Actor
+
+
+class By(StrEnum):
+    """What usage is told apart by; an order of several menu items counts for each of them."""
+
+    SITE = "site"
+    CATEGORY = "category"
+    TOWN = "town"
+    SECTOR = "sector"
+    BRANCH = "branch"
+    PROGRAMME = "programme"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+TIMES = frozenset({By.DAY, By.WEEK, By.MONTH, By.QUARTER, By.YEAR})
+_NEED_DAYS = frozenset({By.DAY, By.WEEK})
+_NEED_FACTS = frozenset({By.SECTOR, By.BRANCH, By.PROGRAMME})
+MOST_KEYS = 3
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What was counted; `occupancy` 0 to 1 and more, `rating` 1 to 5, money in fen."""
+
+    bookings: int
+    rejected: int
+    visits: int
+    people: int
+    occupancy: float | None
+    no_shows: int
+    late_cancels: int
+    rating: float | None
+    answer_minutes: float | None
+    subsidy_fen: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: days `[since, until)`, at most three keys, and filters; None filters nothing.
+
+    `sort` is a measure, the largest first; without it cells come in the order of their keys.
+    `compare` adds to each cell and the totals what they were in as many days right before.
+    """
+
+    since: date
+    until: date
+    group_by: tuple[By, ...] = ()
+    site_id: UUID | None = None
+    town_id: UUID | None = None
+    category: str | None = None
+    outside: bool | None = None
+    sort: str | None = None
+    limit: int = 1000
+    compare: bool = False
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a cell is of: an id or a code (a month is 2026-11), and the name to show for it.
+
+    Both are empty for bookings that have none, such as those of a branch without a sector.
+    """
+
+    id: str | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The measures of one combination of keys, and what they were before, if that was asked."""
+
+    keys: tuple[Key, ...]
+    measures: Measures
+    before: Measures | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Cells, whether there are `more` than were asked for, and the totals of all of them."""
+
+    cells: list[Cell]
+    more: bool
+    totals: Measures
+    totals_before: Measures | None
+
+
+def usage(session: Session, *, actor: Actor, query: Query) -> Usage:
+    """Count what took place in an overseer's subtree, exactly, in a fixed number of statements.
+
+    Args:
+        session: open transaction.
+        actor: who reads; only bookings they oversee are counted.
+        query: what is asked.
+    """
+    rows = _rows(session, actor, query, query.group_by)
+    before = earlier(query)
+    then = _rows(session, actor, before, query.group_by, every=True) if query.compare else []
+    was = {_keys(row, query.group_by): measures(row) for row in then}
+    cells = [
+        Cell(keys, measures(row), was.get(keys, NOTHING) if query.compare else None)
+        for row in rows[: query.limit]
+        for keys in (_keys(row, query.group_by),)
+    ]
+    return Usage(
+        cells=cells,
+        more=len(rows) > query.limit,
+        totals=totals(session, actor=actor, query=query),
+        totals_before=totals(session, actor=actor, query=before) if query.compare else None,
+    )
+
+
+def totals(session: Session, *, actor: Actor, query: Query) -> Measures:
+    """Count everything a query is about as one."""
+    return measures(_rows(session, actor, query, ())[0])
+
+
+def earlier(query: Query) -> Query:
+    """Return the same query for as many days right before."""
+    since = query.since - (query.until - query.since)
+    return replace(query, since=since, until=query.since)
+
+
+def measures(row: Mapping[str, Any] | RowMapping) -> Measures:
+    """Make measures of sums; a mean of nothing is None."""
+
+    def mean(total: str, count: str, unit: float, digits: int) -> float | None:
+        return round(int(row[total]) / (int(row[count]) * unit), digits) if row[count] else None
+
+    return Measures(
+        bookings=int(row["bookings"]),
+        rejected=int(row["rejected"]),
+        visits=int(row["visits"]),
+        people=int(row["people"]),
+        occupancy=mean("people", "places", 1, 4),
+        no_shows=int(row["no_shows"]),
+        late_cancels=int(row["late_cancels"]),
+        rating=mean("stars", "reviews", 3, 2),
+        answer_minutes=mean("answer_us", "answers", 60e6, 1),
+        subsidy_fen=int(row["subsidy_fen"]),
+    )
+
+
+NOTHING = measures(dict.fromkeys(COUNTED, 0))
+
+_KEYS = {
+    By.SITE: ("s.id", "s.short_name"),
+    By.CATEGORY: ("s.category", "s.category"),
+    By.TOWN: ("t.id", "t.place"),
+    By.SECTOR: ("o.sector", "o.sector"),
+    By.BRANCH: ("o.id", "o.name"),
+    By.PROGRAMME: ("p.id", "p.name"),
+    By.DAY: ("to_char(c.day, 'YYYY-MM-DD')",) * 2,
+    By.WEEK: ("to_char(c.day, 'IYYY-\"W\"IW')",) * 2,
+    By.MONTH: ("to_char(c.day, 'YYYY-MM')",) * 2,
+    By.QUARTER: ("to_char(c.day, 'YYYY-\"Q\"Q')",) * 2,
+    By.YEAR: ("to_char(c.day, 'YYYY')",) * 2,
+}
+_ORDERS = {
+    "occupancy": "sum(c.people) / nullif(sum(c.places), 0)",
+    "rating": "sum(c.stars) / nullif(sum(c.reviews), 0)",
+    "answer_minutes": "sum(c.answer_us) / nullif(sum(c.answers), 0)",
+}
+_COUNTS = ", ".join(COUNTED)
+_NEGATED = ", ".join(f"-f.{name} AS {name}" for name in COUNTED)
+_SUMS = ", ".join(f"coalesce(sum(c.{name}), 0) AS {name}" for name in COUNTED)
+_SCOPE = """
+    own_site AS MATERIALIZED (
+        SELECT s.id FROM site s JOIN organisation t ON t.id = s.town_id
+        WHERE t.path <@ ANY(CAST(:paths AS ltree[]))
+    ), own_home AS MATERIALIZED (
+        SELECT id FROM organisation WHERE path <@ ANY(CAST(:paths AS ltree[]))
+    ), marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark)"""
+_REACHES = (
+    "site_id IN (SELECT id FROM own_site)",
+    "home_id IN (SELECT id FROM own_home) AND site_id NOT IN (SELECT id FROM own_site)",
+)
+_WITHIN = "day >= :since AND day < :until"
+_OF_CELLS = """(
+        grain = 'month' AND day >= :month_since AND day < :month_until
+        OR grain = 'day' AND day >= :since AND day < :month_since
+        OR grain = 'day' AND day >= :month_until AND day < :until)"""
+_EITHER = f"(f.{_REACHES[0]} OR f.home_id IN (SELECT id FROM own_home))"
+
+
+def _counted(*, facts: bool) -> str:
+    """Return the SQL of all that counts: sums or facts, put right for what is marked."""
+    kept, table = ("site_id, home_id, day", "usage_cell")
+    within = _OF_CELLS
+    if facts:
+        kept, table, within = f"booking_id, organisation_id, {kept}", "usage_fact", _WITHIN
+    of_mark = ", ".join(f"f.{name}" for name in kept.split(", "))
+    return "\n    UNION ALL ".join(
+        (
+            *(
+                f"SELECT {kept}, {_COUNTS} FROM {table} WHERE {within} AND {reach}"
+                for reach in _REACHES
+            ),
+            f"SELECT {of_mark}, {_NEGATED} FROM marked m JOIN usage_fact f"
+            f" ON f.booking_id = m.booking_id WHERE f.{_WITHIN} AND {_EITHER}",
+            f"SELECT {of_mark}, {_COUNTS} FROM marked m CROSS JOIN LATERAL"
+            " (SELECT * FROM usage_live() u WHERE u.booking_id = m.booking_id) f"
+            f" WHERE f.{_WITHIN} AND {_EITHER}",
+        )
+    )
+
+
+def _joins(query: Query, keys: tuple[By, ...], *, facts: bool) -> str:
+    joins = ["JOIN site s ON s.id = c.site_id", "JOIN organisation t ON t.id = s.town_id"]
+    if facts:
+        joins.append("JOIN organisation o ON o.id = c.organisation_id")
+    if By.PROGRAMME in keys:
+        joins.append("LEFT JOIN booking_programme i ON i.booking_id = c.booking_id")
+        joins.append("LEFT JOIN programme p ON p.id = i.programme_id")
+    wanted = {
+        "s.id = :site_id": query.site_id,
+        "s.town_id = :town_id": query.town_id,
+        "s.category = :category": query.category,
+        "o.outside = :outside": query.outside,
+    }
+    conditions = [sql for sql, value in wanted.items() if value is not None]
+    return " ".join([*joins, *(["WHERE", " AND ".join(conditions)] if conditions else [])])
+
+
+def _rows(
+    session: Session, actor: Actor, query: Query, keys: tuple[By, ...], *, every: bool = False
+) -> list[RowMapping]:
+    facts = bool(_NEED_FACTS & set(keys)) or query.outside is not None
+    wanted = [sql for key in keys for sql in _KEYS[key]]
+    named = "".join(f"{sql} AS key_{n}, " for n, sql in enumerate(wanted))
+    columns = ", ".join(str(n + 1) for n in range(len(wanted)))
+    order = ", ".join(str(2 * n + 1) for n in range(len(keys)))
+    if query.sort:
+        order = f"{_ORDERS.get(query.sort, f'sum(c.{query.sort})')} DESC NULLS LAST, {order}"
+    sql = f"""
+        WITH {_SCOPE}, c AS ({_counted(facts=facts)})
+        SELECT {named}{_SUMS} FROM c {_joins(query, keys, facts=facts)}"""
+    if keys:
+        # What cancels out was counted elsewhere meanwhile: such a group has no booking.
+        sql += f" GROUP BY {columns} HAVING sum(c.bookings) <> 0 ORDER BY {order}"
+        sql += "" if every else " LIMIT :limit"
+    by_day = bool(_NEED_DAYS & set(keys))
+    asked = _parameters(actor, query, by_day=by_day)
+    given = {name: asked[name] for name in text(sql).compile().params}
+    return list(session.connection().execute(text(sql), given).mappings())
+
+
+def _parameters(actor: Actor, query: Query, *, by_day: bool) -> dict[str, Any]:
+    first, last = _months(query.since, query.until)
+    if by_day or first >= last:
+        first = last = query.until
+    return {
+        "paths": actor.paths(*OVERSEERS),
+        "since": query.since,
+        "until": query.until,
+        "month_since": first,
+        "month_until": last,
+        "site_id": query.site_id,
+        "town_id": query.town_id,
+        "category": query.category,
+        "outside": query.outside,
+        "limit": query.limit + 1,
+    }
+
+
+def _months(since: date, until: date) -> tuple[date, date]:
+    """Return the first days of the first whole month of `[since, until)` and of the one after."""
+    following = date(since.year + since.month // 12, since.month % 12 + 1, 1)
+    return (since if since.day == 1 else following), until.replace(day=1)
+
+
+def _keys(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:
+    values = [row[f"key_{n}"] for n in range(2 * len(keys))]
+    return tuple(
+        Key(None if values[2 * n] is None else str(values[2 * n]), values[2 * n + 1])
+        for n in range(len(keys))
+    )
