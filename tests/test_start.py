@@ -6,8 +6,8 @@ import sys
 import pytest
 
 LATER = {
-    "alembic", "apscheduler", "authlib", "cryptography", "httpx2", "icalendar", "joserfc", "jwt",
-    "openpyxl", "phonenumbers", "prometheus_client", "pypinyin", "reportlab", "stamina",
+    "alembic", "apscheduler", "authlib", "cryptography", "httpx2", "icalendar", "jinja2", "joserfc",
+    "jwt", "openpyxl", "phonenumbers", "prometheus_client", "pypinyin", "reportlab", "stamina",
     "xlsxwriter", "zxcvbn",
     "app.demo.making",
 }  # fmt: skip

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from string import Formatter
 from typing import get_args
 from uuid import UUID
 
 import pytest
+from jinja2 import Environment, UndefinedError, meta
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, col, select
@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.models import Account, Booking, Notification, Role
 from app.services import notifications, steps
-from app.services.messages import TEMPLATES, Kind, written
+from app.services.messages import FOLDER, GATHERED, Kind, written
 from app.services.notifications import deliver_due, mark_read, unread
 from tests.conftest import NOW, as_owner
 from tests.makers import (
@@ -262,7 +262,7 @@ def test_reading_counts_once_and_for_ones_own(
 
 
 def gaps(template: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    return meta.find_undeclared_variables(Environment(autoescape=True).parse(template))
 
 
 @pytest.fixture
@@ -289,7 +289,9 @@ def supplied(session: Session, world: World, booking: Booking) -> dict[str, str]
 
 
 def test_every_kind_has_its_templates_and_no_other() -> None:
-    assert set(TEMPLATES) == set(KINDS)
+    for language in ("zh", "en"):
+        found = {path.stem for path in (FOLDER / language).iterdir()}
+        assert found == {*KINDS, GATHERED}
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -297,15 +299,19 @@ def test_every_kind_has_its_templates_and_no_other() -> None:
 def test_every_gap_of_every_template_is_filled(
     supplied: dict[str, str], kind: Kind, language: str
 ) -> None:
-    template = getattr(TEMPLATES[kind], language)
-    assert gaps(template.title) | gaps(template.body) <= set(supplied)
+    template = (FOLDER / language / f"{kind}.j2").read_text()
+    assert gaps(template) <= set(supplied)
     message = written(kind, supplied, language)
     assert message.title
-    assert "{" not in message.body
+    assert message.body
+    assert "{" not in message.title + message.body
 
 
 def test_a_gap_that_nobody_fills_would_be_noticed(supplied: dict[str, str]) -> None:
-    assert gaps("{branch} {weather}") - set(supplied) == {"weather"}
+    assert gaps("{{ branch }} {{ weather }}") - set(supplied) == {"weather"}
+    del supplied["branch"]
+    with pytest.raises(UndefinedError, match="branch"):
+        written("booking-pending", supplied, "zh")
 
 
 def test_the_two_languages_differ(supplied: dict[str, str]) -> None:
@@ -314,9 +320,9 @@ def test_the_two_languages_differ(supplied: dict[str, str]) -> None:
 
 
 def test_braces_in_a_reason_are_text(session: Session, world: World, booking: Booking) -> None:
-    move(session, world.manager, booking, "reject", reason="{code} {0} %s")
+    move(session, world.manager, booking, "reject", reason="{{ code }} {code} {0} %s")
     (message,) = owed_to(session, world.organiser)
-    assert written(message.kind, message.facts, "zh").body.endswith("：{code} {0} %s")
+    assert written(message.kind, message.facts, "zh").body.endswith("：{{ code }} {code} {0} %s")
 
 
 def test_times_are_told_as_on_the_wall(supplied: dict[str, str]) -> None:
