@@ -8,7 +8,7 @@ that somebody else may have by then.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -41,6 +41,8 @@ Now = Callable[[], datetime]
 LANGUAGE = "zh"
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=30)
 WAYS = tuple(way for way in Way if way is not Way.INBOX)
+TOGETHER = timedelta(milliseconds=50)
+"""How long to wait for others that can be marked in the same transaction."""
 SAID = 300
 """Most characters kept of what a provider answered."""
 
@@ -149,10 +151,11 @@ class Worker:
             pool.submit(self._send, one)
             for one in islice(waiting, self.pace.at_once - len(running))
         }:
-            done, running = wait(running, third.total_seconds(), FIRST_COMPLETED)
+            done, running = wait(running, TOGETHER.total_seconds())
             outcomes = [said for one in done if (said := one.result())]
-            with Session(self.engine) as session, session.begin():
-                self._mark(session, outcomes)
+            if outcomes:
+                with Session(self.engine) as session, session.begin():
+                    self._mark(session, outcomes)
             for said in outcomes:
                 fences.pop(said.id, None)
             if fences and self.now() - renewed_at > third:
@@ -160,10 +163,9 @@ class Worker:
                 self._renew(fences, renewed_at)
 
     def _mark(self, session: Session, outcomes: Sequence[Outcome]) -> None:
-        if outcomes:
-            marked = deliveries.mark(session, outcomes=outcomes, ways=self.ways, now=self.now())
-            if len(marked) < len(outcomes):
-                log.warning("letters-taken-over", way=self.way, count=len(outcomes) - len(marked))
+        marked = deliveries.mark(session, outcomes=outcomes, ways=self.ways, now=self.now())
+        if len(marked) < len(outcomes):
+            log.warning("letters-taken-over", way=self.way, count=len(outcomes) - len(marked))
 
     def _renew(self, fences: Mapping[UUID, int], now: datetime) -> None:
         with Session(self.engine) as session, session.begin():
