@@ -169,7 +169,8 @@ def test_the_config_names_the_district(client: TestClient, session: Session) -> 
     body = client.get("/api/v1/config").json()
     assert body["district"] == {"id": str(world.district.id), "name": "示例区委"}
     assert body.keys() == {
-        "district", "tile_url", "tile_attribution", "map_approval_number", "environment"
+        "district", "tile_url", "tile_attribution", "map_approval_number", "environment",
+        "wechat_templates",
     }  # fmt: skip
 
 
