@@ -264,7 +264,7 @@ def list_deliveries(
     summary="Send an event again",
     response_model=DeliveryPublic,
     responses=problems(
-        *SENDING, webhook_deliveries.DeliveryNotFound, webhook_deliveries.DeliveryUnderWay
+        *SENDING, webhook_deliveries.WebhookDeliveryNotFound, webhook_deliveries.DeliveryUnderWay
     ),
 )
 def resend_delivery(

@@ -52,7 +52,7 @@ _LEASE = text("""
 """)
 
 
-class DeliveryNotFound(NotFound):
+class WebhookDeliveryNotFound(NotFound):
     """The webhook has no such delivery."""
 
     zh = "未找到该投递记录"
@@ -237,7 +237,7 @@ def resend(
         WebhookNotFound: there is none, or it is not theirs to see.
         NotInScope: they may only read it.
         WebhookStopped: nothing is sent there any more.
-        DeliveryNotFound: the webhook has no such delivery.
+        WebhookDeliveryNotFound: the webhook has no such delivery.
         DeliveryUnderWay: it is being sent.
     """
     webhook = webhooks.keep(session, actor=actor, webhook_id=webhook_id)
@@ -249,7 +249,7 @@ def resend(
         .with_for_update()
     ).one_or_none()
     if row is None:
-        raise DeliveryNotFound
+        raise WebhookDeliveryNotFound
     if row.state == S.LEASED:
         raise DeliveryUnderWay
     row.state, row.due_at, row.attempts = S.WAITING, now, 0
