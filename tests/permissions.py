@@ -500,6 +500,8 @@ RULES: dict[str, Rule] = {
     "exportBookingsXlsx": Rule(ROLE, may="tda"),
     "exportOverviewCsv": Rule(ROLE, may="tda"),
     "exportOverviewXlsx": Rule(ROLE, may="tda"),
+    "exportUsageCsv": Rule(ROLE, may="tda"),
+    "exportUsageXlsx": Rule(ROLE, may="tda"),
     "getReach": Rule(ROLE, may="tda"),
     "exportUnreached": Rule(ROLE, may="tda"),
     "getBulletin": Rule(ROLE, may="tda", query={"month": "2026-12"}),

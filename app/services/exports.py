@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from app.errors import Conflict
-from app.services import audit, booking_tables, overview_tables
+from app.services import audit, booking_tables, overview_tables, usage_tables
 from app.services.access import OVERSEERS, Actor
 from app.services.table_notes import Asked
 from app.services.tables import Table
@@ -21,6 +21,7 @@ Make = Callable[[Session, Actor, Asked], Table]
 TABLES: dict[str, Make] = {
     "bookings": booking_tables.make,
     "overview": overview_tables.make,
+    "usage": usage_tables.make,
 }
 """Every table there is, by its name in addresses."""
 

@@ -138,6 +138,25 @@ def test_the_overview_says_what_the_dashboard_says(
     assert lines["经费", "可用"][4] == f"{available // 100}.{available % 100:02}"
 
 
+def test_usage_says_what_is_asked_by_site_and_month(
+    client: TestClient, session: Session, world: World
+) -> None:
+    make_completed(session, world, attended=18)
+    headers = signed_in(session, world.district_staff)
+    wanted = PERIOD | {"group_by": ["month", "site"]}
+    (cell,) = client.get(f"{PATH}/usage", headers=headers, params=wanted).json()["cells"]
+    cell = cell["measures"]
+    text = asked(client, session, world.district_staff, "usage.csv").content.decode("utf-8-sig")
+    heading, row = csv.reader(io.StringIO(text))
+    said = dict(zip([name.split(" ")[0] for name in heading], row, strict=True))
+    assert (said["月份"], said["阵地"]) == ("2026-12", world.site.short_name)
+    assert int(said["人次"]) == cell["people"] == 18
+    assert (said["到访"], said["爽约"]) == (str(cell["visits"]), str(cell["no_shows"]))
+    fen = cell["subsidy_fen"]
+    assert fen > 0
+    assert said["补助（元）"] == f"{fen // 100}.{fen % 100:02}"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_export_is_noted(client: TestClient, session: Session, world: World, name: str) -> None:
     make_completed(session, world)

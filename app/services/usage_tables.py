@@ -1,0 +1,53 @@
+"""Usage as a table: a row for each site and month in which there was any."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlmodel import Session
+
+from app.services import usage
+from app.services.access import Actor
+from app.services.table_notes import Asked, notes
+from app.services.tables import Cell, Column, Kind, Table
+from app.services.usage import By, Measures, Query
+
+MOST = 1_000_000
+"""Rows that are counted at most; a thousand sites for eighty years."""
+COUNTED = "所辖阵地与党组织在期间内开始的预约，按阵地与月份；各项指标的含义见使用说明“统计口径”"
+COLUMNS = (
+    Column("month", "月份", "Month", width=10),
+    Column("site", "阵地", "Site", width=24),
+    Column("bookings", "预约", "Bookings", Kind.INTEGER),
+    Column("rejected", "拒单", "Rejected", Kind.INTEGER),
+    Column("visits", "到访", "Visits", Kind.INTEGER),
+    Column("people", "人次", "People", Kind.INTEGER),
+    Column("occupancy", "上座率", "Occupancy", Kind.PERCENT),
+    Column("no_shows", "爽约", "No-shows", Kind.INTEGER),
+    Column("late_cancels", "临期取消", "Late cancels", Kind.INTEGER),
+    Column("rating", "平均评分", "Rating", Kind.FLOAT),
+    Column("answer_minutes", "平均接单时长（分）", "Answer minutes", Kind.FLOAT, 18),
+    Column("subsidy_fen", "补助（元）", "Subsidy (yuan)", Kind.FEN, 16),
+)
+
+
+def make(session: Session, actor: Actor, asked: Asked) -> Table:
+    """Return what an actor oversees, by site and month."""
+    query = Query(since=asked.since, until=asked.until, group_by=(By.MONTH, By.SITE), limit=MOST)
+    found = usage.usage(session, actor=actor, query=query)
+    return Table(
+        name="usage",
+        title="阵地使用统计",
+        columns=COLUMNS,
+        rows=_rows(found.cells),
+        total=len(found.cells),
+        notes=notes(session, actor=actor, asked=asked, counted=COUNTED),
+    )
+
+
+def _rows(cells: Sequence[usage.Cell]) -> Iterator[Sequence[Cell]]:
+    for cell in cells:
+        month, site = cell.keys
+        yield month.id, site.name, *_measured(cell.measures)
+
+
+def _measured(found: Measures) -> Sequence[Cell]:
+    return tuple(getattr(found, column.key) for column in COLUMNS[2:])
