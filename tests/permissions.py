@@ -488,6 +488,8 @@ RULES: dict[str, Rule] = {
     "retryDelivery": Rule(ROW, may="d"),
     "getOverview": Rule(ROLE, may="tda"),
     "getUsage": Rule(ROLE, may="tda"),
+    "getCoverage": Rule(ROLE, may="tda"),
+    "listCoverage": Rule(ROLE, may="tda", query={"state": "never"}),
     # webhooks
     "listWebhooks": Rule(ROLE, may="da"),
     "createWebhook": Rule(ROW, may="d", sees="a", json=hook),

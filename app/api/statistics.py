@@ -172,7 +172,7 @@ def get_usage(
         NotComparable: compared by a time.
     """
     actor.require(*OVERSEERS)
-    since, until = _period(asked.from_, asked.to, now)
+    since, until = period(asked.from_, asked.to, now)
     keys = tuple(asked.group_by)
     if len(keys) > usage.MOST_KEYS or len(set(keys)) < len(keys):
         raise TooManyKeys(limit=usage.MOST_KEYS)
@@ -188,7 +188,12 @@ def get_usage(
     return UsagePublic.model_validate(usage.usage(session, actor=actor, query=query))
 
 
-def _period(from_: date | None, to: date | None, now: datetime) -> tuple[date, date]:
+def period(from_: date | None, to: date | None, now: datetime) -> tuple[date, date]:
+    """Return the days `[since, until)` that are asked for: without any, the last year.
+
+    Raises:
+        PeriodTooLong: the days are out of order, or more than three years.
+    """
     until = (to or local_date(now)) + timedelta(days=1)
     since = from_ or until - A_YEAR
     if not 1 <= (until - since).days <= MOST_DAYS:
@@ -217,6 +222,6 @@ def get_overview(
         PeriodTooLong: the days are out of order, or more than three years.
     """
     actor.require(*OVERSEERS)
-    since, until = _period(from_, to, now)
+    since, until = period(from_, to, now)
     found = statistics.overview(session, actor=actor, since=since, until=until)
     return OverviewPublic.model_validate(found)
