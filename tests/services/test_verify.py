@@ -25,6 +25,7 @@ from app.models import (
 from app.services import (
     claim_drafts,
     claim_moves,
+    facts,
     idempotency,
     notifications,
     reversals,
@@ -293,6 +294,14 @@ FAULTS: dict[str, list[str]] = {
         """ALTER TABLE site DISABLE TRIGGER site_card_note;
         UPDATE site SET status = 'suspended'""",
     ],
+    "a booking counts for something else than its rows say": [
+        "UPDATE usage_fact SET people = people + 1",
+        "DELETE FROM usage_fact",
+    ],
+    "a sum of the statistics is not that of its facts": [
+        "UPDATE usage_cell SET visits = visits + 1",
+        "DELETE FROM usage_cell WHERE grain = 'month'",
+    ],
     "a message that is due was neither delivered nor missed": [
         "UPDATE notification SET delivered_at = NULL"
     ],
@@ -356,6 +365,7 @@ def make_all_kinds(session: Session) -> None:
     notifications.deliver_due(session, LATER + 30 * DAY, ways=[Way.SMS])
     make_session(session, hall, starts_at=LATER + 20 * DAY)
     site_cards.refresh(session, LATER)
+    facts.fold(session, LATER)
 
 
 def make_lines(session: Session, world: World, slot: VenueSession) -> None:
