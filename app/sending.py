@@ -227,7 +227,7 @@ def composed(held: Held, way: str, base_url: str) -> Letter | None:
         body=text.body,
         facts={"count": str(len(written))} if gathered else first["facts"],
         language=LANGUAGE,
-        url=f"{base_url}/messages",
+        url=f"{base_url}/#/inbox",
     )
 
 
