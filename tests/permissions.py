@@ -488,6 +488,7 @@ RULES: dict[str, Rule] = {
     "retryDelivery": Rule(ROW, may="d"),
     "getOverview": Rule(ROLE, may="tda"),
     "getUsage": Rule(ROLE, may="tda"),
+    "getDemand": Rule(ROLE, may="tda"),
     "getCoverage": Rule(ROLE, may="tda"),
     "listCoverage": Rule(ROLE, may="tda", query={"state": "never"}),
     # webhooks
