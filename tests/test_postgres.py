@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 from app import postgres
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with postgres.running("own", durable=False, under=Path(sys.argv[1])) as url:
     print(url, flush=True)
     sys.stdin.read()
