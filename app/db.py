@@ -23,13 +23,13 @@ def create_engine(url: str, *, pool_size: int = 20) -> Engine:
             a member of the service's role; either way the sessions have that role's rights alone.
         pool_size: connections kept, and the most ever opened.
     """
-    options = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=20s"
+    options = "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=20s"
     options += f" -c role={SERVICE}"
     engine = sqlalchemy.create_engine(
         sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=10,
         pool_use_lifo=True,  # the one used last knows the statements, and has them in its caches
         hide_parameters=True,  # or a fault would be logged with what people entered
         connect_args={"options": options},
