@@ -5,8 +5,9 @@ import os
 import re
 import statistics
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from app.machine import run
@@ -49,26 +50,80 @@ class Http:
         Raises:
             RuntimeError: one was answered by anything but success, or none was answered.
         """
-        listed = folder / "requests.txt"
         tags = self.etags or [""] * len(self.paths)
-        pairs = zip(self.paths, tags, strict=True)
-        listed.write_text("".join(f"{path}\t{tag}\n" for path, tag in pairs))
-        command: list[str | Path] = [
-            "wrk",
-            f"-t{min(2, self.connections)}",
-            f"-c{self.connections}",
-            f"-d{seconds}s",
-            "-s",
-            _LUA,
+        lines = [
+            _line("GET", path, {"If-None-Match": tag} if tag else {})
+            for path, tag in zip(self.paths, tags, strict=True)
         ]
-        done = run([*command, self.base, "--", listed, str(seed)])
-        found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
-        if not found:
-            raise RuntimeError(f"wrk said: {done.stdout}")
-        told = json.loads(found[1])
-        if told.pop("failed") or not told["requests"]:
-            raise RuntimeError(f"requests failed: {done.stdout}")
-        return Measured(**told)
+        threads = min(2, self.connections)
+        command = [f"-t{threads}", f"-c{self.connections}", f"-d{seconds}s"]
+        return _wrk(command, self.base, lines, folder, str(seed))[0]
+
+
+@dataclass
+class HttpOnce:
+    """Requests that can be made once, each in its turn, of so many connections.
+
+    Attributes:
+        base: of the server, without a path.
+        lines: of `post_line`.
+        connections: at once.
+    """
+
+    base: str
+    lines: Iterator[str]
+    connections: int
+    _left: list[str] = field(default_factory=list)
+
+    def measure(self, seconds: int, folder: Path, seed: int) -> Measured:
+        """Send requests for so long.
+
+        Raises:
+            RuntimeError: one was answered by anything but success, none was answered, or there
+                were too few of them.
+        """
+        most = seconds * _MOST_PER_SECOND
+        self._left += islice(self.lines, most - len(self._left))
+        command = ["-t1", f"-c{self.connections}", f"-d{seconds}s"]
+        measured, sent = _wrk(command, self.base, self._left, folder, str(seed), "in-turn")
+        if sent >= len(self._left):
+            raise RuntimeError(f"{len(self._left)} requests are too few for {seconds} s")
+        self._left = self._left[sent:]
+        return measured
+
+
+_MOST_PER_SECOND = 1500
+
+
+def post_line(path: str, headers: Mapping[str, str], body: object) -> str:
+    """Return a line that posts JSON."""
+    told = {"Content-Type": "application/json", **headers}
+    return _line("POST", path, told, json.dumps(body, ensure_ascii=False))
+
+
+def _line(method: str, path: str, headers: Mapping[str, str], body: str = "") -> str:
+    return "\t".join([method, path, *(f"{name}: {told}" for name, told in headers.items()), body])
+
+
+def _wrk(
+    command: Sequence[str], base: str, lines: Sequence[str], folder: Path, *arguments: str
+) -> tuple[Measured, int]:
+    """Return what wrk measured, and how many requests it sent.
+
+    Raises:
+        RuntimeError: one was answered by anything but success, or none was answered.
+    """
+    listed = folder / "requests.txt"
+    listed.write_text("".join(f"{line}\n" for line in lines))
+    done = run(["wrk", *command, "-s", _LUA, base, "--", listed, *arguments])
+    found = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
+    if not found:
+        raise RuntimeError(f"wrk said: {done.stdout}")
+    told = json.loads(found[1])
+    if told.pop("failed") or not told["requests"]:
+        raise RuntimeError(f"requests failed: {done.stdout}")
+    sent = told.pop("sent")
+    return Measured(**told), sent
 
 
 @dataclass(frozen=True)

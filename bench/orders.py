@@ -22,7 +22,7 @@ from app import clock
 from app.database import upgrade
 from app.db import create_engine
 from bench import servers
-from bench.loads import Measured, Sql
+from bench.loads import HttpOnce, Measured, Sql, post_line
 from bench.order_ground import Market, Post, build, order
 from bench.runs import Leg, Row, Setting, per_second
 from bench.statements import Script, Sent, requester, script
@@ -35,7 +35,6 @@ _RECORDED = 40
 _CLIENTS = 8
 _RIVALS, _TRIES = 32, 10
 _CONTESTED, _PLACES = 10, 8
-_FOR_EVER = 600
 _APPROVED = 100
 """Approvals a leg of a round."""
 
@@ -49,10 +48,9 @@ class Answer:
     took_ms: float
 
 
-async def _send(base: str, posts: Iterator[Post], clients: int, seconds: float) -> list[Answer]:
-    """Send requests of so many clients, each when its last one was answered, for so long."""
+async def _send(base: str, posts: Iterator[Post], clients: int) -> list[Answer]:
+    """Send requests of so many clients, each when its last one was answered."""
     answers: list[Answer] = []
-    until = time.monotonic() + seconds
     limits = httpx2.Limits(max_connections=clients)
 
     async def one(client: httpx2.AsyncClient) -> None:
@@ -63,8 +61,6 @@ async def _send(base: str, posts: Iterator[Post], clients: int, seconds: float) 
             took_ms = (time.monotonic() - started) * 1000
             problem = reply.text[:300] if reply.is_error else None
             answers.append(Answer(reply.status_code, problem, took_ms))
-            if time.monotonic() > until:
-                return
 
     async with httpx2.AsyncClient(base_url=base, limits=limits, timeout=60) as client:
         await asyncio.gather(*(one(client) for _ in range(clients)))
@@ -77,29 +73,34 @@ def _headers(post: Post) -> dict[str, str]:
 
 @dataclass
 class Posts:
-    """A leg: requests that all have to be done."""
+    """A leg: so many requests that all have to be done, however long it takes."""
 
     base: str
     posts: Iterator[Post]
     clients: int
-    most: int | None = None
+    count: int
 
     def measure(self, seconds: int, folder: Path, seed: int) -> Measured:  # noqa: ARG002 - a leg's
-        """Send requests for so long, or as many as a round may have.
+        """Send as many requests as a round has.
 
         Raises:
             RuntimeError: one was refused.
         """
         started = time.monotonic()
-        some = self.posts if self.most is None else itertools.islice(self.posts, self.most)
-        long = seconds if self.most is None else _FOR_EVER
-        answers = asyncio.run(_send(self.base, some, self.clients, long))
+        some = itertools.islice(self.posts, self.count)
+        answers = asyncio.run(_send(self.base, some, self.clients))
         lasted = time.monotonic() - started
         if refused := [answer.problem for answer in answers if answer.problem]:
             raise RuntimeError(f"{len(refused)} of {len(answers)} were refused: {refused[0]}")
         times = sorted(answer.took_ms for answer in answers)
         half, most = statistics.median(times), times[int(len(times) * 0.95)]
         return Measured(len(answers) / lasted, half, most, len(answers))
+
+
+def once(base: str, posts: Iterator[Post]) -> HttpOnce:
+    """Return a leg of requests that can be done once, for wrk to send."""
+    lines = (post_line(f"/api/v1{post.path}", _headers(post), post.body) for post in posts)
+    return HttpOnce(base, lines, _CLIENTS)
 
 
 def spread(setting: Setting) -> Iterator[Row]:
@@ -113,7 +114,7 @@ def spread(setting: Setting) -> Iterator[Row]:
         with servers.ours(url, workers=2) as ours:
             turns = setting.in_turns(
                 {
-                    "ours": Posts(ours.base, orders, _CLIENTS),
+                    "ours": once(ours.base, orders),
                     "sql": Sql(url, _transaction(url, recorded), _CLIENTS),
                 }
             )
@@ -142,7 +143,7 @@ def contested(setting: Setting) -> Iterator[Row]:
         ]
         Random(setting.seed).shuffle(posts)
         with servers.ours(url, workers=2) as ours:
-            answers = asyncio.run(_send(ours.base, iter(posts), _RIVALS, _FOR_EVER))
+            answers = asyncio.run(_send(ours.base, iter(posts), _RIVALS))
     won = [answer.took_ms for answer in answers if answer.status == httpx2.codes.CREATED]
     lost = [answer.took_ms for answer in answers if answer.status == httpx2.codes.CONFLICT]
     if (len(won), len(lost)) != (places, branches - places):
@@ -177,7 +178,7 @@ def approvals(setting: Setting) -> Iterator[Row]:
 def _approvals(url: str, base: str, market: Market, count: int) -> Iterator[Post]:
     """Order so many visits, and return the requests that accept them."""
     orders = itertools.islice(market.orders(), count)
-    asyncio.run(_send(base, orders, _CLIENTS, _FOR_EVER))
+    asyncio.run(_send(base, orders, _CLIENTS))
     managers = {hall.site_id: hall.manager.token for hall in market.halls}
     with psycopg.connect(url) as connection:
         made = connection.execute("SELECT id, site_id FROM booking ORDER BY id").fetchall()

@@ -186,11 +186,31 @@ def test_orders_are_repeated_by_pgbench_and_counted_over_http(
     assert count(url, "booking") - before >= measured.requests > 3
     assert count(url, "booking") == count(url, "booking_event")
     with serving(own_engine, NOW) as base:
-        done = orders.Posts(base, posts, 2, most=4).measure(1, tmp_path, seed=1)
+        done = orders.Posts(base, posts, 2, count=4).measure(1, tmp_path, seed=1)
         refused = itertools.repeat(Post("/bookings", "nobody", {}))
         with pytest.raises(RuntimeError, match="401"):
-            orders.Posts(base, refused, 1, most=1).measure(1, tmp_path, seed=1)
+            orders.Posts(base, refused, 1, count=1).measure(1, tmp_path, seed=1)
     assert done.requests == 4
+
+
+def test_what_can_be_ordered_once_is_sent_in_turn(own_engine: Engine, tmp_path: Path) -> None:
+    with Session(own_engine) as session, session.begin():
+        market = order_ground.build(
+            session, branches=20, halls=4, sessions=50, groups=900, funded=False, now=NOW
+        )
+    url = plain(own_engine.url)
+    with serving(own_engine, NOW) as base:
+        posts = market.orders()
+        orders.Posts(base, posts, 2, count=4).measure(1, tmp_path, seed=1)  # warms
+        few = orders.once(base, iter([next(posts)]))
+        leg = orders.once(base, posts)
+        done = [leg.measure(4, tmp_path, seed=1) for _ in range(2)]
+        refused = orders.once(base, itertools.repeat(Post("/bookings", "nobody", {})))
+        with pytest.raises(RuntimeError, match="requests failed"):
+            refused.measure(4, tmp_path, seed=1)
+        with pytest.raises(RuntimeError, match="too few"):
+            few.measure(4, tmp_path, seed=1)
+    assert 4 < 4 + sum(one.requests for one in done) <= count(url, "booking")
 
 
 def test_a_statement_that_fails_is_not_measured(own_engine: Engine, tmp_path: Path) -> None:
