@@ -11,7 +11,16 @@ from app.api.deps import ActorDep, Line, NowDep, Prose, SessionDep, VersionDep
 from app.api.problems import problems
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Purpose
-from app.services import bookings, changes, ledger, moves, privacy, refusals, sessions
+from app.services import (
+    bookings,
+    changes,
+    ledger,
+    moves,
+    privacy,
+    refusals,
+    routes,
+    sessions,
+)
 from app.services.access import NotInScope
 
 router = APIRouter(prefix="/bookings", tags=["bookings"])
@@ -47,6 +56,8 @@ class BookingChange(BaseModel):
         privacy.InvalidPhone,
         *refusals.REFUSALS,
         changes.OtherSite,
+        routes.StopsNotInOrder,
+        routes.TravelTooShort,
         ledger.FundExhausted,
     ),
 )

@@ -16,6 +16,7 @@ from app.services import (
     overdue,
     privacy,
     queues,
+    routes,
     steps,
     subsidies,
     terms,
@@ -76,7 +77,8 @@ def change(
         BookingStateConflict: its state does not allow it, or it is too late.
         SessionNotFound: a session does not exist.
         InvalidPhone: the contact's phone number is none.
-        Refused: one of its kinds, with up to 3 sessions that would be accepted.
+        Refused: one of its kinds, with up to 3 sessions that would be accepted; a stop of a route
+            is in time for the others.
         FundExhausted: it would be approved at once, and the fund refuses.
     """
     booking = bookings.get(session, actor=actor, booking_id=booking_id, lock=True)
@@ -138,6 +140,8 @@ def _exchange(session: Session, booking: Booking, asked: Asked, actor: Actor) ->
     refusal = order_rules.judge(asked)
     given = holds.Places(bookings.session_ids(session, booking), booking.people_expected)
     new = holds.Places(asked.session_ids, asked.people)
+    if refusal is None and set(new.session_ids) != set(given.session_ids):
+        routes.require_way(session, booking, slots=asked.slots, now=asked.now)
 
     def exchanged() -> bool:
         return holds.exchange(session, given=given, wanted=new)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import ceil
 from uuid import UUID
 
@@ -10,8 +11,16 @@ from sqlalchemy import func, true
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from app.models import Booking, GroupKind, Organisation, Site, VenueSession
-from app.services import policies
+from app.models import (
+    OPEN,
+    Booking,
+    BookingGroup,
+    GroupKind,
+    Organisation,
+    Site,
+    VenueSession,
+)
+from app.services import policies, standings
 from app.services.booking_groups import Item, Plan
 from app.services.calendar import local_date
 from app.services.order_rules import Wanted
@@ -54,6 +63,15 @@ class Ways:
         return ceil(self.metres[here, there] * 60 / (speed * 1000))
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Where a group is during `[starts_at, ends_at)`."""
+
+    site_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+
+
 def plan(session: Session, *, stops: Sequence[Wanted], now: datetime) -> Plan:
     """Return the plan of a route.
 
@@ -69,13 +87,62 @@ def plan(session: Session, *, stops: Sequence[Wanted], now: datetime) -> Plan:
     ways = _ways(session, {slot.site_id for slot in found}, now)
 
     def rule(_: Organisation, item: Item, last: Booking | None) -> None:
-        broken = _leg_rule(ways, last, item.slots[0]) if last and item.slots else None
-        if broken:
-            # Sessions to have instead would have to fit the other stops, too.
-            broken.facts |= {"rule": broken.slug(), "alternatives": []}
-            raise broken
+        if last and item.slots:
+            _require_leg(ways, _stop(last), _place(item.slots))
 
     return Plan(GroupKind.ROUTE, stops[0].organisation_id, items, rule)
+
+
+def require_way(
+    session: Session, booking: Booking, *, slots: Sequence[VenueSession], now: datetime
+) -> None:
+    """Have a stop of a route be in time for the stops around it, if it moves to other sessions.
+
+    The branch is locked, so that two stops cannot move at once.
+
+    Args:
+        session: open transaction; hold no session's lock before.
+        booking: locked; any booking, stop of a route or not.
+        slots: where it is to be, by start.
+        now: the present instant, aware.
+
+    Raises:
+        StopsNotInOrder: it would overlap another stop, or be on another day.
+        TravelTooShort: there is too little time to get there, or from there to the next stop.
+    """
+    if booking.group_id is None:
+        return
+    if session.get_one(BookingGroup, booking.group_id).kind != GroupKind.ROUTE:
+        return
+    standings.hold(session, organisation_id=booking.organisation_id)
+    others = select(Booking).where(
+        Booking.group_id == booking.group_id,
+        Booking.id != booking.id,
+        col(Booking.status).in_(OPEN),
+    )
+    found = session.exec(others.execution_options(populate_existing=True))
+    moved = _place(slots)
+    stops = sorted([moved, *map(_stop, found)], key=lambda stop: stop.starts_at)
+    ways = _ways(session, {stop.site_id for stop in stops}, now)
+    for leg in pairwise(stops):
+        if moved in leg:
+            _require_leg(ways, *leg)
+
+
+def _stop(booking: Booking) -> Stop:
+    return Stop(booking.site_id, booking.starts_at, booking.ends_at)
+
+
+def _place(slots: Sequence[VenueSession]) -> Stop:
+    return Stop(slots[0].site_id, slots[0].starts_at, slots[-1].ends_at)
+
+
+def _require_leg(ways: Ways, last: Stop, first: Stop) -> None:
+    broken = _leg_rule(ways, last, first)
+    if broken:
+        # Sessions to have instead would have to fit the other stops, too.
+        broken.facts |= {"rule": broken.slug(), "alternatives": []}
+        raise broken
 
 
 def _item(stop: Wanted, slots: Mapping[UUID, VenueSession]) -> Item:
@@ -84,7 +151,7 @@ def _item(stop: Wanted, slots: Mapping[UUID, VenueSession]) -> Item:
     return Item(local_date(ordered[0].starts_at) if ordered else None, ordered, stop)
 
 
-def _leg_rule(ways: Ways, last: Booking, first: VenueSession) -> Refused | None:
+def _leg_rule(ways: Ways, last: Stop, first: Stop) -> Refused | None:
     """Ask whether a group that leaves one stop as it ends is at the next one as it begins."""
     same_day = local_date(last.starts_at) == local_date(first.starts_at)
     if not same_day or first.starts_at < last.ends_at:
