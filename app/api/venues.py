@@ -12,7 +12,7 @@ from app.api.once import OnceDep
 from app.api.problems import problems
 from app.errors import Stale, Unauthenticated
 from app.models import MOST_PEOPLE
-from app.services import idempotency, sites, tokens, venues
+from app.services import idempotency, queues, sites, tokens, venues
 from app.services.access import NotInScope
 
 router = APIRouter(tags=["venues"])
@@ -131,7 +131,10 @@ def change_venue(
     now: NowDep,
     response: Response,
 ) -> VenueKept:
-    """Change what is said. Sessions to come follow, but never below what is held in them."""
+    """Change what is said. Sessions to come follow, but never below what is held in them.
+
+    Who waits for one that has room now is offered it.
+    """
     changed = venues.change(
         session,
         actor=actor,
@@ -140,5 +143,6 @@ def change_venue(
         changes=wanted.changes(),
         now=now,
     )
+    queues.tend_hall(session, venue_id=venue_id, now=now)
     response.headers["ETag"] = f'"{changed.version}"'
     return VenueKept.model_validate(changed)

@@ -99,6 +99,17 @@ def end_shut(session: Session, *, site_id: UUID, now: datetime) -> int:
     return tend(session, session_ids=shut, now=now)
 
 
+def tend_hall(session: Session, *, venue_id: UUID, now: datetime) -> int:
+    """Tend the lines of a hall that changed, whose sessions are locked; return how many moved."""
+    lined = session.exec(
+        select(WaitlistEntry.session_id)
+        .join(VenueSession, col(VenueSession.id) == WaitlistEntry.session_id)
+        .where(_in_line(), VenueSession.venue_id == venue_id, VenueSession.starts_at > now)
+        .distinct()
+    ).all()
+    return tend(session, session_ids=lined, now=now)
+
+
 def leave(session: Session, entry: WaitlistEntry, target: WaitlistStatus) -> None:
     """Take an entry of a locked session out of its line; places it was offered are free again."""
     if entry.status == W.OFFERED:

@@ -85,6 +85,24 @@ def test_a_branch_waits_is_offered_and_orders(
     assert (done["status"], done["booking_id"], done["moves"]) == ("confirmed", made["id"], [])
 
 
+def test_who_waits_is_offered_what_a_larger_hall_has_at_once(
+    client: TestClient,
+    session: Session,
+    world: World,
+    booking: Booking,
+    who: dict[str, str],
+    party: Party,
+) -> None:
+    told(client.post(path_of(world), json=wish(world, party), headers=who), 201)
+    keeper = signed_in(session, world.manager) | {"If-Match": f'"{world.venue.version}"'}
+    hall = f"/api/v1/venues/{world.venue.id}"
+    changed = told(client.patch(hall, json={"name": "大厅"}, headers=keeper))
+    assert told(client.get(PATH, headers=who))["items"][0]["status"] == "waiting"
+    keeper["If-Match"] = f'"{changed["version"]}"'
+    told(client.patch(hall, json={"groups_limit": 2}, headers=keeper))
+    assert told(client.get(PATH, headers=who))["items"][0]["status"] == "offered"
+
+
 def test_each_refusal_has_its_name(
     client: TestClient,
     session: Session,
