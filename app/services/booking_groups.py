@@ -111,7 +111,8 @@ def order(
         InvalidPhone: the contact's phone number is none.
         GroupRefused: an item cannot be had; with `skip`, none can.
     """
-    branch = orders.branch_of(session, actor=actor, organisation_id=plan.organisation_id)
+    orders.require_organiser(session, actor=actor, organisation_id=plan.organisation_id)
+    branch = session.get_one(Organisation, plan.organisation_id)
     _hold(session, branch, plan.items, now)
     group = BookingGroup(
         created_at=now,

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy
 from sqlalchemy import Executable, bindparam, exists, or_
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from app.db import violating
 from app.models import (
@@ -51,13 +50,15 @@ def order(session: Session, *, actor: Actor, wanted: Wanted, now: datetime) -> B
         Refused: one of its kinds, with up to 3 sessions that would be accepted.
         FundExhausted: it would be approved at once, and the fund refuses.
     """
-    branch = branch_of(session, actor=actor, organisation_id=wanted.organisation_id)
-    hold(session, branch=branch, session_ids=wanted.session_ids, now=now)
+    require_organiser(session, actor=actor, organisation_id=wanted.organisation_id)
+    branch = hold(
+        session, organisation_id=wanted.organisation_id, session_ids=wanted.session_ids, now=now
+    )
     return place(session, actor=actor, branch=branch, wanted=wanted, now=now)
 
 
-def branch_of(session: Session, *, actor: Actor, organisation_id: UUID) -> Organisation:
-    """Return a branch that an actor may order for.
+def require_organiser(session: Session, *, actor: Actor, organisation_id: UUID) -> None:
+    """Have an actor be one who may order for a branch.
 
     Raises:
         OrganisationNotFound: no such branch in the actor's sight.
@@ -67,7 +68,6 @@ def branch_of(session: Session, *, actor: Actor, organisation_id: UUID) -> Organ
         organisations.get(session, actor=actor, organisation_id=organisation_id)
         raise NotInScope(roles=[str(Role.ORGANISER)])
     actor.act_as([Role.ORGANISER])
-    return session.get_one(Organisation, organisation_id)
 
 
 def _hold() -> Executable:
@@ -77,9 +77,10 @@ def _hold() -> Executable:
         or_(overdue.unanswered(now), overdue.missed(now)),
     )
     return (
-        sqlalchemy.select(col(Organisation.id), owed)
+        select(Organisation, owed)
         .where(col(Organisation.id) == bindparam("organisation_id"))
         .with_for_update(key_share=True, of=Organisation)
+        .execution_options(populate_existing=True)
     )
 
 
@@ -87,23 +88,28 @@ _HOLD = _hold()
 
 
 def hold(
-    session: Session, *, branch: Organisation, session_ids: Sequence[UUID], now: datetime
-) -> None:
+    session: Session, *, organisation_id: UUID, session_ids: Sequence[UUID], now: datetime
+) -> Organisation:
     """Let a branch order one thing after another, and do what the clock owes its bookings.
 
     What has lapsed by now is not open any more, and a visit that nobody came to is a strike.
 
     Args:
         session: open transaction.
-        branch: the branch.
+        organisation_id: the branch.
         session_ids: what it is about to order.
         now: the present instant, aware.
+
+    Returns:
+        The branch as it is now.
     """
-    asked = {"organisation_id": branch.id, "now": now}
-    _, is_owed = session.connection().execute(_HOLD, asked).one()
+    asked = {"organisation_id": organisation_id, "now": now}
+    branch: Organisation
+    branch, is_owed = session.exec(_HOLD, params=asked).one()  # type: ignore[call-overload]
     if is_owed:
         theirs = or_(col(Booking.organisation_id) == branch.id, overdue.waiting_at(session_ids))
         overdue.settle(session, theirs=theirs, besides=session_ids, now=now)
+    return branch
 
 
 def place(

@@ -95,7 +95,7 @@ def lift(
     """
     branch = organisations.get(session, actor=actor, organisation_id=organisation_id)
     _require(actor, branch, LIFTERS)
-    orders.hold(session, branch=branch, session_ids=(), now=now)
+    orders.hold(session, organisation_id=branch.id, session_ids=(), now=now)
     suspension = standings.suspension_of(session, organisation_id=branch.id, now=now)
     if suspension is None:
         raise NotSuspended

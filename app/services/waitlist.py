@@ -12,7 +12,6 @@ from app.models import (
     WAITS_ONCE,
     Account,
     Booking,
-    Organisation,
     Purpose,
     Role,
     VenueSession,
@@ -84,8 +83,10 @@ def join(session: Session, *, actor: Actor, wanted: Wanted, now: datetime) -> Wa
         SessionHasRoom: there is nothing to wait for.
         AlreadyWaiting: the branch stands in this line already.
     """
-    branch = orders.branch_of(session, actor=actor, organisation_id=wanted.organisation_id)
-    orders.hold(session, branch=branch, session_ids=wanted.session_ids, now=now)
+    orders.require_organiser(session, actor=actor, organisation_id=wanted.organisation_id)
+    branch = orders.hold(
+        session, organisation_id=wanted.organisation_id, session_ids=wanted.session_ids, now=now
+    )
     overdue.lapse(session, session_ids=wanted.session_ids, now=now)
     holds.lock(session, session_ids=wanted.session_ids)
     standing = standings.of(session, organisation_id=branch.id, now=now)
@@ -156,8 +157,9 @@ def confirm(session: Session, *, actor: Actor, entry_id: UUID, now: datetime) ->
         FundExhausted: it would be approved at once, and the fund refuses.
     """
     entry = _theirs(session, actor=actor, entry_id=entry_id)
-    branch = session.get_one(Organisation, entry.organisation_id)
-    orders.hold(session, branch=branch, session_ids=[entry.session_id], now=now)
+    branch = orders.hold(
+        session, organisation_id=entry.organisation_id, session_ids=[entry.session_id], now=now
+    )
     _lock(session, entry)
     _require(session, entry, "confirm", now)
     wanted = _wanted(session, entry, actor)
