@@ -29,6 +29,8 @@ STOPPED = PACE.lease.total_seconds() + 1
 PATIENCE = 60.0
 """Seconds without any progress until what is left counts as lost."""
 _PAUSE = 0.02
+_LOOKS = 0.25
+"""Seconds between two looks at what is owed; each counts all there is."""
 OWED = (
     "SELECT (SELECT count(*) FROM notification WHERE delivered_at IS NULL AND missed_at IS NULL)"
     " + (SELECT count(*) FROM delivery WHERE status IN ('waiting', 'leased'))"
@@ -202,22 +204,38 @@ def _disturb(crew: Crew, plan: Plan) -> float:
     acts = [crew.kill] * plan.kills + [crew.stop] * plan.stops
     chance.shuffle(acts)
     done, moved, least, pause = 0, time.monotonic(), plan.letters * 3, Event()
+    asked, taken = 0.0, Taken(crew.folder)
     with psycopg.connect(crew.url, autocommit=True) as connection:
         while True:
-            row = connection.execute(OWED).fetchone()
-            owed = row[0] if row else 0
             crew.wake()
-            if owed < least:
-                least, moved = owed, time.monotonic()
-            sent = len(judge.accepted(crew.folder))
-            if done < len(acts) and sent * (len(acts) + 1) > plan.letters * (done + 1):
+            if done < len(acts) and taken.count() * (len(acts) + 1) > plan.letters * (done + 1):
                 done += acts[done](chance)
-            if (not owed and not crew.asleep) or time.monotonic() - moved > plan.patience:
-                break
+            if time.monotonic() - asked > _LOOKS:
+                row = connection.execute(OWED).fetchone()
+                owed, asked = row[0] if row else 0, time.monotonic()
+                if owed < least:
+                    least, moved = owed, asked
+                if (not owed and not crew.asleep) or asked - moved > plan.patience:
+                    break
             pause.wait(_PAUSE)
-    still = time.monotonic()
     pause.wait(1.0 if plan.stops else 0.0)  # whoever woke up last would send now
-    return still
+    return asked
+
+
+class Taken:
+    """Counts what the provider took; each look reads only what is new, or it would take a core."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._at, self._count = folder / "accepted", 0, 0
+
+    def count(self) -> int:
+        """Return how many letters it has taken by now."""
+        with self._path.open("rb") as lines:
+            lines.seek(self._at)
+            fresh = lines.read()
+        self._at += len(fresh)
+        self._count += fresh.count(b"\n")
+        return self._count
 
 
 @contextmanager

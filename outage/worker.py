@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread, local
@@ -25,9 +26,7 @@ from outage.guards import without
 
 JOBS = ("deliver-messages", "send-by-sms")
 SECONDS = 3.0
-PACE = sending.Pace(
-    batch=40, at_once=8, lease=timedelta(seconds=4), needed=timedelta(seconds=1), attempts=6
-)
+PACE = replace(sending.Pace(), lease=timedelta(seconds=4), needed=timedelta(seconds=1))
 PAUSE = 0.5
 """Seconds between two looks; a product looks every two."""
 
