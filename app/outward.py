@@ -6,8 +6,10 @@ looked up once, every address it has is judged, and the connection goes to one t
 
 import socket
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from threading import BoundedSemaphore, Thread
 from urllib.parse import urlsplit
 
 PORTS = (443, 8443)
@@ -44,14 +46,34 @@ class Target:
     open: bool
 
 
+LOOKUP_SECONDS = 3.0
+"""How long a name may take; nothing else ends a lookup that hangs."""
+LOOKUPS_AT_ONCE = 8
+_lookups = BoundedSemaphore(LOOKUPS_AT_ONCE)
+
+
 def resolve(host: str, port: int) -> list[str]:
     """Return the addresses of a host by the machine's own resolver.
 
     Raises:
-        OSError: it has none, or nobody says.
+        OSError: it has none.
+        TimeoutError: nobody says in time, or as many lookups hang as there may be; an `OSError`.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+    said: Future[list[str]] = Future()
+
+    def look() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            said.set_result([str(entry[4][0]) for entry in found])
+        except BaseException as exc:  # noqa: BLE001 - for who waits
+            said.set_exception(exc)
+        finally:
+            _lookups.release()
+
+    if not _lookups.acquire(timeout=LOOKUP_SECONDS):
+        raise TimeoutError
+    Thread(target=look, daemon=True).start()
+    return said.result(LOOKUP_SECONDS)
 
 
 def target(url: str, *, allowed: frozenset[str] = frozenset()) -> Target:

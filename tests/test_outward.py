@@ -1,6 +1,9 @@
 """What may be called, and that nothing else is connected to."""
 
 import socket
+from collections.abc import Iterator
+from threading import Event, active_count
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -147,3 +150,44 @@ def test_the_name_is_looked_up_once_and_the_answer_is_connected_to(
 
 
 REAL = socket.getaddrinfo
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """A resolver that says nothing until told to, and somebody who does not wait long."""
+    answers = Event()
+
+    def hang(host: str, *others: Any, **named: Any) -> Any:
+        answers.wait()
+        return REAL("127.0.0.1", *others, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(outward, "LOOKUP_SECONDS", 0.05)
+    yield answers
+    answers.set()
+
+
+def test_a_name_that_nobody_answers_for_ends(silent: Event) -> None:
+    with pytest.raises(outward.NotPublic, match="unknown-host"):
+        outward.addresses(outward.target("https://slow.example/"))
+    silent.set()
+    outward.LOOKUP_SECONDS = 5.0
+    assert outward.resolve("slow.example", 443) == ["127.0.0.1"]
+
+
+def test_lookups_that_hang_are_bounded_and_those_that_end_make_room(silent: Event) -> None:
+    before = active_count()
+    for _ in range(3 * outward.LOOKUPS_AT_ONCE):
+        with pytest.raises(TimeoutError):
+            outward.resolve("slow.example", 443)
+    assert active_count() - before <= outward.LOOKUPS_AT_ONCE
+    silent.set()
+    outward.LOOKUP_SECONDS = 5.0
+    assert outward.resolve("slow.example", 443) == ["127.0.0.1"]
+
+
+def test_what_the_resolver_says_is_told_as_it_is() -> None:
+    with pytest.raises(socket.gaierror):
+        outward.resolve("no-such-name.invalid", 443)
+    with pytest.raises(UnicodeError):
+        outward.resolve("a" * 64 + ".example", 443)
