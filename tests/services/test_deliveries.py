@@ -1,17 +1,21 @@
 """Letters: written once, claimed by one, marked by whoever still holds them."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Event
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from app.channels.asking import Passing
-from app.channels.sending import Refused
+from app.channels.sending import Letter, Refused
 from app.models import Booking, Way
-from app.sending import Pace
-from app.services import deliveries, notifications
+from app.sending import Pace, Worker
+from app.services import deliveries, letters, notifications
 from app.services.deliveries import Outcome
 from app.services.notifications import deliver_due
 from tests.conftest import NOW
@@ -173,3 +177,83 @@ def test_nothing_is_sent_that_the_lease_is_too_short_for(
     assert worker(own_engine, channel, pace=short).run() == 1
     assert channel.sent == []
     assert rows(setup)[0].status == "leased"
+
+
+@dataclass
+class Slow(Outbound):
+    """A provider that takes 15 seconds for each letter, while a rival looks for letters."""
+
+    engine: Engine | None = None
+    now: datetime = NOW
+    claimed: list[UUID] = field(default_factory=list)
+
+    def send(self, letter: Letter, *, now: datetime) -> str | None:
+        said = super().send(letter, now=now)
+        self.now += timedelta(seconds=15)
+        with Session(self.engine) as session, session.begin():
+            found = deliveries.claim(session, channel="sms", now=self.now, lease=LEASE, batch=9)
+            self.claimed += [one.id for one in found]
+        return said
+
+
+def slowly(engine: Engine) -> Slow:
+    """Send nine letters one after another, by a lease of a minute."""
+    channel = Slow(engine=engine)
+    pace = Pace(at_once=1, lease=LEASE, needed=timedelta(seconds=20))
+    Worker(engine, Way.SMS, channel, lambda: channel.now, (Way.SMS,), pace).run()
+    return channel
+
+
+def test_a_lease_lasts_as_long_as_the_work(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking, 9)
+    channel = slowly(own_engine)
+    assert channel.now - NOW > 2 * LEASE
+    assert channel.claimed == []
+    assert len(channel.sent) == 9
+    assert {row.status for row in rows(setup)} == {"delivered"}
+
+
+def test_without_the_renewal_others_would_take_the_rest(
+    own_engine: Engine,
+    setup: Session,
+    world: World,
+    booking: Booking,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due(setup, world, booking, 9)
+    monkeypatch.setattr(Worker, "_renew", lambda *_: None)
+    channel = slowly(own_engine)
+    assert len(channel.sent) == 3  # each began with more than 20 seconds left
+    with Session(own_engine) as rival, rival.begin():
+        left = deliveries.claim(rival, channel="sms", now=NOW + LEASE, lease=LEASE, batch=9)
+    assert len(left) == 6
+
+
+def test_a_way_that_is_slow_keeps_no_other_waiting(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    """While one provider says nothing, all that goes by another way is sent."""
+    due(setup, world, booking, 2)
+    choose(setup, world.town_staff, Way.EMAIL)
+    owe(setup, notifications.staff_of(world.town.id), booking, NOW - MINUTE)
+    deliver_due(setup, NOW, ways=(Way.SMS, Way.EMAIL))
+    setup.commit()
+    said, quick = Event(), Outbound()
+
+    class Silent(Outbound):
+        def send(self, letter: Letter, *, now: datetime) -> str | None:
+            said.wait()
+            return super().send(letter, now=now)
+
+    silent = Silent()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(worker(own_engine, silent).run)
+        try:
+            gathered = NOW + letters.GATHERED_FOR
+            assert worker(own_engine, quick, way=Way.EMAIL, now=gathered).run() == 1
+            assert silent.sent == []
+        finally:
+            said.set()
+        assert slow.result() == 2
