@@ -1,6 +1,6 @@
 """Makers of saved rows: plain functions with typed defaults."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -33,6 +33,7 @@ from app.models import (
     Programme,
     ProgrammeKind,
     Purpose,
+    Review,
     Role,
     Sector,
     Site,
@@ -489,6 +490,32 @@ def make_completed(
     move(session, world.manager, booking, "approve")
     move(session, world.manager, booking, "arrive", booking.starts_at)
     return move(session, world.manager, booking, "complete", booking.ends_at, people=attended)
+
+
+def make_rivals(session: Session, world: World, count: int) -> list[World]:
+    """The world as other branches of its town have it, each with an organiser of its own."""
+    branches = [make_organisation(session, parent=world.town) for _ in range(count)]
+    return [
+        replace(world, branch=branch, organiser=make_account(session, Role.ORGANISER, at=branch))
+        for branch in branches
+    ]
+
+
+def review(
+    session: Session, booking: Booking, content: int, reception: int, facilities: int
+) -> None:
+    """Save what a branch thought of a visit, 1 to 5 stars each."""
+    session.add(
+        Review(
+            booking_id=booking.id,
+            site_id=booking.site_id,
+            written_by=booking.made_by,
+            content=content,
+            reception=reception,
+            facilities=facilities,
+        )
+    )
+    session.flush()
 
 
 def make_claim(session: Session, world: World) -> Claim:

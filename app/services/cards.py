@@ -17,6 +17,8 @@ FIRST = UUID(int=0)
 """Before every id."""
 PHOTOS = "/api/v1/photos"
 """Where pictures are served, by their digests."""
+FEWEST_BRANCHES = 3
+"""What rests on fewer branches is not told to the public, who could tell which one it was."""
 
 
 # When orders open after 0, 1, 2 ... working days, as instants: what `calendar.Calendar.add` counts.
@@ -61,7 +63,8 @@ def published(where: str) -> str:
             ) AS next_free_at,
             (
                 SELECT round(avg((r.content + r.reception + r.facilities) / 3.0), 1)::float8
-                FROM review r WHERE r.site_id = s.id
+                FROM review r JOIN booking b ON b.id = r.booking_id WHERE r.site_id = s.id
+                HAVING count(DISTINCT b.organisation_id) >= {FEWEST_BRANCHES}
             ) AS rating,
             (
                 SELECT '{PHOTOS}/' || f.digest || '.webp?size=thumb' FROM site_photo f
@@ -112,8 +115,8 @@ class Card:
     """A published site at a glance.
 
     `at` is WGS-84; `next_free_at` the start of the first session a group may order now; `rating`
-    the mean of all stars it was given, 1.0 to 5.0; `photo_url` its first picture, small. Each is
-    None where there is none.
+    the mean of all stars it was given, 1.0 to 5.0, once `FEWEST_BRANCHES` have given some;
+    `photo_url` its first picture, small. Each is None where there is none.
     """
 
     id: UUID

@@ -26,7 +26,6 @@ from app.models import (
     Holiday,
     Organisation,
     Policy,
-    Review,
     Site,
     SiteCard,
     SiteCardStale,
@@ -45,12 +44,14 @@ from tests.makers import (
     make_completed,
     make_organisation,
     make_policy,
+    make_rivals,
     make_session,
     make_site,
     make_venue,
     make_world,
     move,
     point,
+    review,
 )
 from tests.races import at_once
 from tests.services.grounds import plant_town
@@ -277,18 +278,14 @@ def test_without_its_trigger_the_change_would_be_missed(
 
 
 def test_a_review_is_told_at_once(session: Session) -> None:
-    world = make_world(session)
-    booking = make_completed(session, world)
+    world = make_world(session, groups_limit=4)
+    *before, last = [make_completed(session, one) for one in make_rivals(session, world, 3)]
+    for booking in before:
+        review(session, booking, 5, 4, 3)
     refresh(session)
     assert layer(session)[0]["properties"]["rating"] is None
-    session.add(
-        Review(
-            booking_id=booking.id, site_id=world.site.id, written_by=world.organiser.id,
-            content=5, reception=4, facilities=3,
-        )
-    )  # fmt: skip
-    session.flush()
-    assert layer(session)[0]["properties"]["rating"] == 4
+    review(session, last, 5, 5, 5)
+    assert layer(session)[0]["properties"]["rating"] == 4.3
 
 
 def test_what_nobody_sees_changes_no_tag(carded: Session, site: Site) -> None:

@@ -8,12 +8,20 @@ from uuid import uuid4
 import pytest
 from sqlmodel import Session
 
-from app.models import Booking, Category, Crs, Review, Site
+from app.models import Category, Crs, Site
 from app.services import cards, site_map
 from app.services.coordinates import from_wgs84
 from app.services.site_map import Box
 from tests.conftest import NOW, InSession
-from tests.makers import HOUR, World, make_booking, make_policy, make_session, make_world
+from tests.makers import (
+    HOUR,
+    make_booking,
+    make_policy,
+    make_rivals,
+    make_session,
+    make_world,
+    review,
+)
 from tests.services.grounds import ZICHUAN, draft_site, open_hall, open_site, plant_town
 
 AROUND = Box(117.9, 36.6, 118.0, 36.7)
@@ -129,27 +137,26 @@ def test_the_next_free_session_is_after_now_and_has_room(session: Session) -> No
     assert card.next_free_at == free.starts_at
 
 
-def review(session: Session, world: World, booking: Booking, *stars: int) -> None:
-    session.add(
-        Review(
-            booking_id=booking.id,
-            site_id=world.site.id,
-            written_by=world.organiser.id,
-            content=stars[0],
-            reception=stars[1],
-            facilities=stars[2],
-        )
-    )
-    session.flush()
-
-
 def test_the_rating_is_the_mean_of_all_stars(session: Session) -> None:
-    world = make_world(session, groups_limit=2)
-    review(session, world, make_booking(session, world), 5, 5, 4)
-    later = make_session(session, world.venue, starts_at=world.slot.ends_at + timedelta(days=1))
-    review(session, world, make_booking(session, world, later), 3, 4, 5)
-    assert properties(session, world.site)["rating"] == 4.3
+    world = make_world(session, groups_limit=4)
+    for branch, stars in zip(
+        make_rivals(session, world, 3), [(5, 5, 4), (3, 4, 5), (4, 4, 4)], strict=True
+    ):
+        review(session, make_booking(session, branch), *stars)
+    assert properties(session, world.site)["rating"] == 4.2
     assert properties(session, open_site(session))["rating"] is None
+
+
+def test_what_two_branches_think_is_not_told_however_often_they_say_it(session: Session) -> None:
+    world = make_world(session, groups_limit=4)
+    one, two = make_rivals(session, world, 2)
+    later = make_session(session, world.venue, starts_at=world.slot.ends_at + timedelta(days=1))
+    review(session, make_booking(session, one), 5, 5, 5)
+    review(session, make_booking(session, one, later), 5, 5, 5)
+    review(session, make_booking(session, two), 1, 1, 1)
+    assert properties(session, world.site)["rating"] is None
+    review(session, make_booking(session, world, later), 3, 3, 3)
+    assert properties(session, world.site)["rating"] == 3.5
 
 
 def test_towns_count_their_published_sites(session: Session) -> None:
