@@ -24,6 +24,7 @@ from app.api.deps import (
 )
 from app.api.problems import problems
 from app.errors import Unauthenticated
+from app.harmless import harmless
 from app.models import AuditEvent
 from app.services import audit, tokens
 from app.services.access import NotInScope
@@ -47,8 +48,6 @@ EXAMPLE: JsonDict = {
     "after": {"status": "approved"},
     "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
-HARMFUL = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for a formula at the beginning of a cell."""
 
 
 class AuditEventPublic(BaseModel):
@@ -165,5 +164,4 @@ def _table(events: Iterable[AuditEventPublic]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(HARMFUL) else text
+    return "" if value is None else harmless(str(value))

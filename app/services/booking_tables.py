@@ -28,10 +28,8 @@ from app.services.calendar import midnight
 from app.services.calendars import STATUSES
 from app.services.codes import code_of
 from app.services.table_notes import CATEGORIES, SECTORS, Asked, notes
-from app.services.tables import Cell, Column, Kind, Table
+from app.services.tables import AT_A_TIME, Cell, Column, Kind, Table
 
-AT_A_TIME = 1000
-"""Rows in memory."""
 COUNTED = "开始时间在期间内的预约，每行一条；接单时长为首次人工答复所用分钟数，评分为三项均分"
 COLUMNS = (
     Column("code", "预约编号", "Code", width=14),

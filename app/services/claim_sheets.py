@@ -9,13 +9,12 @@ from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from app.harmless import harmless
 from app.services.claim_forms import HEADER, Form, FormLine, yuan
 
 MONEY = "#,##0.00"
 WIDTHS = (6, 13, 26, 17, 9, 9, 16, 16, 18, 30, 13)
 HEADER_ROW = 4
-HARMFUL = ("=", "+", "-", "@")
-"""What a spreadsheet takes for a formula where it stands first."""
 _LAST = len(HEADER)
 _LINE = Side(style="thin")
 _GRID = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
@@ -105,8 +104,7 @@ def _put(sheet: Worksheet, row: int, column: int, value: str | int | Decimal) ->
 
 def _harmless(said: str) -> str:
     """Return a text that stays one, here and in whatever table is made of this one."""
-    clean = ILLEGAL_CHARACTERS_RE.sub("", said)
-    return f"'{clean}" if clean.lstrip().startswith(HARMFUL) else clean
+    return harmless(ILLEGAL_CHARACTERS_RE.sub("", said))
 
 
 def _yuan(fen: int) -> Decimal:

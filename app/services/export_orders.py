@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -127,14 +128,18 @@ def key_of(export_id: UUID, attempt: int, piece: int) -> str:
 
 
 def pieces(export: Export, storage: Storage) -> Iterator[bytes]:
-    """Yield a file piece by piece.
+    """Return a file piece by piece; the first is there, so that none is begun that cannot be had.
 
     Raises:
-        StorageUnavailable: a piece cannot be had.
+        StorageUnavailable: a piece cannot be had; the first now, another one when its turn comes.
     """
-    size = export.size_bytes or 0
-    for number in range(-(-size // PIECE_BYTES)):
-        piece = storage.get(key_of(export.id, export.attempt, number))
-        if piece is None:
-            raise StorageUnavailable
-        yield piece
+    count = -(-(export.size_bytes or 0) // PIECE_BYTES)
+    first = _piece(export, storage, 0)
+    return chain([first], (_piece(export, storage, number) for number in range(1, count)))
+
+
+def _piece(export: Export, storage: Storage, number: int) -> bytes:
+    piece = storage.get(key_of(export.id, export.attempt, number))
+    if piece is None:
+        raise StorageUnavailable
+    return piece

@@ -4,8 +4,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from app.harmless import harmless
 from app.services.calendar import ZONE
-from app.services.tables import Cell, Kind, Table, harmless
+from app.services.tables import Cell, Kind, Table
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -28,6 +29,12 @@ FORMATS = {
     Kind.PERCENT: "0.0%",
     Kind.FLOAT: "0.00",
 }
+OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "use_zip64": True,  # a full sheet may be 2 GB before it is packed; no small one is touched
+}
 _NOT_OF_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -39,9 +46,7 @@ def write(table: Table, file: BinaryIO) -> int:
     """
     from xlsxwriter import Workbook
 
-    book = Workbook(
-        file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    )
+    book = Workbook(file, OPTIONS)
     with book:
         written = _Sheets(book, table).fill()
         _notes(book, table, written)

@@ -5,8 +5,9 @@ import io
 from datetime import date, datetime
 from typing import BinaryIO
 
+from app.harmless import harmless
 from app.services.calendar import ZONE
-from app.services.tables import Cell, Kind, Table, harmless
+from app.services.tables import Cell, Kind, Table
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 

@@ -1,11 +1,12 @@
 """A table that is taken away, whatever it is written as: its columns, its rows, its notes."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+AT_A_TIME = 1000
+"""Rows in memory, of a table that a cursor of the server reads."""
 Cell = str | int | float | date | datetime | None
 
 
@@ -57,17 +58,3 @@ class Table:
     rows: Iterator[Sequence[Cell]]
     total: int
     notes: tuple[tuple[str, str], ...]
-
-
-_HARMFUL = re.compile(r"[\x00-\x20\s'\ufeff\u200b-\u200f\u2060]*[=+\-@＝＋－＠]|[ ']*[\t\r\n]")
-"""What spreadsheets take for a formula: also after blanks, and in the wide letters of Chinese."""
-
-
-def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; `original` gives the text back."""
-    return f"'{text}" if _HARMFUL.match(text) else text
-
-
-def original(cell: str) -> str:
-    """Return the text that `harmless` made a cell of."""
-    return cell[1:] if cell.startswith("'") and _HARMFUL.match(cell) else cell

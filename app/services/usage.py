@@ -1,7 +1,6 @@
 """Usage of sites, counted over what a reader oversees, by up to three things at a time.
 
-`usage` takes a `Query` and gives `Usage`: typed cells, each with its keys in the order of
-`group_by`, and the totals. What each measure means is told in docs/domain.md.
+What each measure means is told in docs/domain.md.
 """
 
 # ruff: noqa: S608 - names of our own, nothing anybody sent
@@ -13,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlmodel import Session
 
 from app.models import COUNTED
@@ -248,6 +247,14 @@ def _joins(query: Query, keys: tuple[By, ...], *, facts: bool) -> str:
 def _rows(
     session: Session, actor: Actor, query: Query, keys: tuple[By, ...], *, every: bool = False
 ) -> list[RowMapping]:
+    wanted, given = statement(actor, query, keys, every=every)
+    return list(session.connection().execute(wanted, given).mappings())
+
+
+def statement(
+    actor: Actor, query: Query, keys: tuple[By, ...], *, every: bool
+) -> tuple[TextClause, dict[str, Any]]:
+    """Return what reads the sums by so many keys, of every combination or of one above `limit`."""
     facts = bool(_NEED_FACTS & set(keys)) or query.outside is not None
     wanted = [sql for key in keys for sql in _KEYS[key]]
     named = "".join(f"{sql} AS key_{n}, " for n, sql in enumerate(wanted))
@@ -265,7 +272,7 @@ def _rows(
     by_day = bool(_NEED_DAYS & set(keys))
     asked = _parameters(actor, query, by_day=by_day)
     given = {name: asked[name] for name in text(sql).compile().params}
-    return list(session.connection().execute(text(sql), given).mappings())
+    return text(sql), given
 
 
 def _parameters(actor: Actor, query: Query, *, by_day: bool) -> dict[str, Any]:
@@ -278,11 +285,8 @@ def _parameters(actor: Actor, query: Query, *, by_day: bool) -> dict[str, Any]:
         "until": query.until,
         "month_since": first,
         "month_until": last,
-        "site_id": query.site_id,
-        "town_id": query.town_id,
-        "category": query.category,
-        "outside": query.outside,
         "limit": query.limit + 1,
+        **{name: getattr(query, name) for name in ("site_id", "town_id", "category", "outside")},
     }
 
 
@@ -293,8 +297,5 @@ def _months(since: date, until: date) -> tuple[date, date]:
 
 
 def _keys(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:
-    values = [row[f"key_{n}"] for n in range(2 * len(keys))]
-    return tuple(
-        Key(None if values[2 * n] is None else str(values[2 * n]), values[2 * n + 1])
-        for n in range(len(keys))
-    )
+    found = ((row[f"key_{2 * n}"], row[f"key_{2 * n + 1}"]) for n in range(len(keys)))
+    return tuple(Key(None if id_ is None else str(id_), name) for id_, name in found)

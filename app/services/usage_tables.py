@@ -1,17 +1,17 @@
 """Usage as a table: a row for each site and month in which there was any."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from sqlalchemy import TextClause, text
 from sqlmodel import Session
 
 from app.services import usage
 from app.services.access import Actor
 from app.services.table_notes import Asked, notes
-from app.services.tables import Cell, Column, Kind, Table
-from app.services.usage import By, Measures, Query
+from app.services.tables import AT_A_TIME, Cell, Column, Kind, Table
+from app.services.usage import By, Query
 
-MOST = 1_000_000
-"""Rows that are counted at most; a thousand sites for eighty years."""
 COUNTED = "所辖阵地与党组织在期间内开始的预约，按阵地与月份；各项指标的含义见使用说明“统计口径”"
 COLUMNS = (
     Column("month", "月份", "Month", width=10),
@@ -31,23 +31,25 @@ COLUMNS = (
 
 def make(session: Session, actor: Actor, asked: Asked) -> Table:
     """Return what an actor oversees, by site and month."""
-    query = Query(since=asked.since, until=asked.until, group_by=(By.MONTH, By.SITE), limit=MOST)
-    found = usage.usage(session, actor=actor, query=query)
+    keys = (By.MONTH, By.SITE)
+    query = Query(since=asked.since, until=asked.until, group_by=keys)
+    wanted, given = usage.statement(actor, query, keys, every=True)
+    total = session.execute(text(f"SELECT count(*) FROM ({wanted}) c"), given)  # noqa: S608 - ours
     return Table(
         name="usage",
         title="阵地使用统计",
         columns=COLUMNS,
-        rows=_rows(found.cells),
-        total=len(found.cells),
+        rows=_rows(session, wanted, given),
+        total=total.scalar_one(),
         notes=notes(session, actor=actor, asked=asked, counted=COUNTED),
     )
 
 
-def _rows(cells: Sequence[usage.Cell]) -> Iterator[Sequence[Cell]]:
-    for cell in cells:
-        month, site = cell.keys
-        yield month.id, site.name, *_measured(cell.measures)
-
-
-def _measured(found: Measures) -> Sequence[Cell]:
-    return tuple(getattr(found, column.key) for column in COLUMNS[2:])
+def _rows(
+    session: Session, wanted: TextClause, given: Mapping[str, Any]
+) -> Iterator[Sequence[Cell]]:
+    """Read by a cursor of the server."""
+    found = session.execute(wanted, given, execution_options={"yield_per": AT_A_TIME})
+    for row in found.mappings():
+        measured = usage.measures(row)
+        yield row["key_1"], row["key_3"], *(getattr(measured, c.key) for c in COLUMNS[2:])

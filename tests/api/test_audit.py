@@ -90,7 +90,7 @@ def test_nobody_but_the_auditor(
 def test_the_table_is_read_back_and_its_cells_do_no_harm(
     client: TestClient, session: Session, world: World, auditor: dict[str, str]
 ) -> None:
-    audit_service.note(session, action="read", noun="=cmd|' /C calc'!A0", row_id="+1")
+    audit_service.note(session, action="read", noun="=cmd|' /C calc'!A0", row_id=" ＝1")
     audit_service.sign(session, actor=None, by=audit_service.By("@sum", "-1"))
     reply = client.get(CSV, headers=auditor)
     assert reply.status_code == 200
@@ -101,7 +101,7 @@ def test_the_table_is_read_back_and_its_cells_do_no_harm(
     (harmless,) = [row for row in rows if row["action"] == "read"]
     assert [harmless[name] for name in ("noun", "row_id", "request_id", "address")] == [
         "'=cmd|' /C calc'!A0",
-        "'+1",
+        "' ＝1",
         "'@sum",
         "'-1",
     ]

@@ -11,12 +11,12 @@ from openpyxl import load_workbook
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
+from app.harmless import original
 from app.models import Account, AuditEvent, OrganisationKind, Role
 from app.services import booking_tables, exports, verify
 from app.services.audit import NOTED
 from app.services.codes import code_of
 from app.services.table_notes import Asked
-from app.services.tables import original
 from tests.api.replies import refused
 from tests.conftest import NOW
 from tests.makers import (

@@ -133,6 +133,17 @@ def test_a_file_of_many_pieces_is_one(
     refused(own_client.get(f"{PATH}/{export_id}", headers=ground.headers), 404, "export-not-found")
 
 
+def test_what_cannot_be_had_is_not_begun(ground: Ground, own_client: TestClient) -> None:
+    export_id = ground.asked()
+    ground.make()
+    ground.storage.delete(export_orders.key_of(export_id, 1, 0))
+    reply = own_client.get(f"{PATH}/{export_id}/file", headers=ground.headers)
+    refused(reply, 503, "storage-unavailable")
+    with Session(ground.engine) as session:
+        events = session.exec(select(AuditEvent.action).where(AuditEvent.noun == "export")).all()
+        assert "download" not in events
+
+
 def test_only_its_owner_has_it(ground: Ground, own_client: TestClient) -> None:
     export_id = ground.asked()
     ground.make()
