@@ -209,7 +209,7 @@ JOBS = (
     Job("call-webhooks", 5, _called),
     Job("clear-photos", 60, partial(_whenever, _photos)),
     Job("write-site-words", 3600, partial(_drained, site_words.catch_up)),
-    Job("make-exports", 5, _exports),
+    Job(export_runs.JOB, 5, _exports),
     Job("forget-audit", 3600, partial(_whenever, audit.forget_old)),
     Job("forget-keys", 3600, partial(_whenever, idempotency.forget_old)),
     Job("forget-counts", 3600, partial(_whenever, rates.forget_old)),

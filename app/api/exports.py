@@ -1,5 +1,6 @@
 """Tables that are too long to be waited for: asked for, watched, fetched."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -23,13 +24,15 @@ from app.api.deps import (
 from app.api.once import OnceDep
 from app.api.photos import StorageDep
 from app.api.problems import problems
+from app.api.reach import MOST_RADIUS_M
 from app.api.statistics import PeriodTooLong
-from app.api.table_exports import TYPES, get_asked, headers_of
+from app.api.table_exports import MOST_SILENT_DAYS, TYPES, get_asked, headers_of
 from app.errors import Unauthenticated
-from app.models import Export, ExportState
+from app.models import MOST_PEOPLE, Export, ExportState
 from app.services import export_orders, exports, idempotency
 from app.services.access import NotInScope
 from app.services.exports import Media
+from app.services.table_notes import RADIUS_M
 from app.storage import StorageUnavailable
 
 router = APIRouter(prefix="/exports", tags=["statistics"])
@@ -46,6 +49,7 @@ EXAMPLE: JsonDict = {
     "rows_done": 35000,
     "size_bytes": None,
     "sha256": None,
+    "problem": None,
     "created_at": "2026-12-01T01:00:00Z",
     "finished_at": None,
     "expires_at": "2026-12-08T01:00:00Z",
@@ -54,7 +58,11 @@ Name = StrEnum("Name", {name: name for name in exports.TABLES})  # type: ignore[
 
 
 class ExportCreate(BaseModel):
-    """Which table, as what, of which days; both count."""
+    """Which table, as what, of which days; both count.
+
+    `silent_days` is of `coverage`; `radius_m`, as the crow flies, and free places for `people` are
+    of `reach`.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
@@ -71,12 +79,16 @@ class ExportCreate(BaseModel):
     media: Media
     from_: date = Field(alias="from", ge=FIRST, le=LAST)
     to: date = Field(ge=FIRST, le=LAST)
+    silent_days: int = Field(90, ge=1, le=MOST_SILENT_DAYS)
+    radius_m: int = Field(RADIUS_M, ge=1, le=MOST_RADIUS_M)
+    people: int = Field(1, ge=1, le=MOST_PEOPLE)
 
 
 class ExportPublic(BaseModel):
     """An export and how far it is; `rows_total` is known once it is begun.
 
     The file can be fetched while `state` is `done`, until `expires_at`; `sha256` is hexadecimal.
+    `problem` is the code of what went wrong: for good if it `failed`, else it is tried again.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -93,6 +105,7 @@ class ExportPublic(BaseModel):
     rows_done: int
     size_bytes: int | None
     sha256: str | None
+    problem: str | None
     created_at: AwareDatetime
     finished_at: AwareDatetime | None
     expires_at: AwareDatetime
@@ -110,7 +123,7 @@ class ExportPage(BaseModel):
 
 
 def _public(export: Export) -> ExportPublic:
-    hidden = {"account_id", "name", "since", "until", "attempt", "lease_until", "scope"}
+    hidden = {"account_id", "name", "since", "until", "options", "attempt", "lease_until", "scope"}
     return ExportPublic(
         **export.model_dump(exclude=hidden),
         table=export.name,
@@ -138,7 +151,12 @@ def create_export(
         actor=actor,
         name=said.table,
         media=said.media,
-        asked=get_asked(once.now, said.from_, said.to),
+        asked=replace(
+            get_asked(once.now, said.from_, said.to),
+            silent_days=said.silent_days,
+            radius_m=said.radius_m,
+            people=said.people,
+        ),
     )
     once.session.refresh(made)
     return once.answer(202, _public(made))

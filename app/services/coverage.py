@@ -1,6 +1,6 @@
 """Coverage: which branches came, which never did, and which have been silent for long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,7 +24,8 @@ class State(StrEnum):
 
 # A visit counts for the branch that made it, wherever it went; by the index of its bookings.
 _SEEN = """
-    SELECT o.id, o.name, o.code, town.name AS town, seen.last_at, coalesce(seen.visits, 0) AS visits
+    SELECT o.id, o.name, o.code, o.sector, town.name AS town, seen.last_at,
+        coalesce(seen.visits, 0) AS visits
     FROM organisation o
     LEFT JOIN LATERAL (
         SELECT t.name FROM organisation t WHERE t.path @> o.path AND t.kind = 'town'
@@ -52,6 +53,27 @@ _LIST = {
     WHERE {condition} AND id > :after ORDER BY id LIMIT :limit""")  # noqa: S608  # constants
     for state, condition in _IS.items()
 }
+_OVERSEEN = text("""
+    SELECT count(*) FROM organisation o
+    WHERE o.kind = 'branch' AND o.active AND o.path <@ ANY(CAST(:paths AS ltree[]))""")
+_ALL = text(f"""
+    SELECT code, name, sector, town, last_at, visits, {_IS[State.CAME]} AS came,
+        {_IS[State.NEVER]} AS never, coalesce({_IS[State.SILENT]}, false) AS silent
+    FROM ({_SEEN}) s ORDER BY town NULLS LAST, code, id""")  # noqa: S608  # constants
+
+
+class Standing(NamedTuple):
+    """A branch by its code, with what it is of `State`; it may have come and be silent since."""
+
+    code: str
+    name: str
+    sector: str | None
+    town: str | None
+    last_at: datetime | None
+    visits: int
+    came: bool
+    never: bool
+    silent: bool
 
 
 class Counts(NamedTuple):
@@ -119,6 +141,21 @@ def page(
     facts = asked.facts(actor) | {"after": after, "limit": limit + 1}
     rows = session.connection().execute(_LIST[state], facts)
     return [Branch(id_, name, town, _day(at), visits) for id_, name, town, at, visits in rows]
+
+
+def overseen(session: Session, *, actor: Actor) -> int:
+    """Return how many active branches an actor oversees."""
+    paths = {"paths": actor.paths(*OVERSEERS)}
+    return int(session.execute(_OVERSEEN, paths).scalar_one())
+
+
+def standings(
+    session: Session, *, actor: Actor, asked: Asked, at_a_time: int
+) -> Iterator[Standing]:
+    """Yield every active branch an actor oversees, town by town, by a cursor of the server."""
+    how = {"yield_per": at_a_time}
+    for row in session.execute(_ALL, asked.facts(actor), execution_options=how):
+        yield Standing(*row)
 
 
 def _day(at: datetime | None) -> date | None:

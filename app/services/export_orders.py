@@ -21,6 +21,10 @@ PIECE_BYTES = 4 * 1024 * 1024
 """Files are kept in pieces, so that none is ever in memory as a whole."""
 
 
+OPTIONS = ("silent_days", "radius_m", "people")
+"""What of the question is more than its days."""
+
+
 class ExportNotFound(NotFound):
     """There is no such export, it is not yours, or its time is over."""
 
@@ -31,8 +35,8 @@ class ExportNotReady(Conflict):
     """The file is not made yet, or could not be made; its state says which."""
 
     zh = "导出文件尚未生成"
-    detail_en = "its state is {state}"
-    detail_zh = "当前状态：{state}"
+    detail_en = "its state is {state}; what went wrong last: {problem}"
+    detail_zh = "当前状态：{state}；最近一次问题：{problem}"
 
 
 def ask(session: Session, *, actor: Actor, name: str, media: Media, asked: Asked) -> Export:
@@ -55,6 +59,7 @@ def ask(session: Session, *, actor: Actor, name: str, media: Media, asked: Asked
         media=media,
         since=asked.since,
         until=asked.until,
+        options={name: getattr(asked, name) for name in OPTIONS},
         expires_at=asked.now + KEPT,
     )
     session.add(made)
@@ -97,7 +102,7 @@ def fetch(session: Session, *, actor: Actor, export_id: UUID, now: datetime) -> 
     """
     found = get(session, actor=actor, export_id=export_id, now=now)
     if found.state != ExportState.DONE:
-        raise ExportNotReady(state=found.state)
+        raise ExportNotReady(state=found.state, problem=found.problem)
     actor.require(*OVERSEERS)
     paths = actor.paths(*OVERSEERS)
     still = select(Organisation.id).where(
@@ -116,7 +121,7 @@ def _note(session: Session, action: str, actor: Actor, export: Export, now: date
         actor=actor,
         table=export.name,
         media=export.media,
-        asked=Asked(export.since, export.until, now),
+        asked=Asked(export.since, export.until, now, **export.options),
         rows=export.rows_done if export.state == ExportState.DONE else None,
         row_id=export.id,
     )

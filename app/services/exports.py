@@ -1,18 +1,29 @@
 """Tables that are taken away: which there are, and what is noted of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from importlib import import_module
+from tempfile import TemporaryFile
 from typing import BinaryIO
 from uuid import UUID
 
 from sqlmodel import Session
 
 from app.errors import Conflict
-from app.services import audit, booking_tables, overview_tables, usage_tables
+from app.services import (
+    audit,
+    booking_tables,
+    coverage_tables,
+    demand_tables,
+    overview_tables,
+    reach_tables,
+    usage_tables,
+)
 from app.services.access import OVERSEERS, Actor
 from app.services.table_notes import Asked
 from app.services.tables import Table
+from app.storage import StorageUnavailable
 
 LONGEST = 20_000
 """Rows that are written while somebody waits."""
@@ -20,7 +31,10 @@ LONGEST = 20_000
 Make = Callable[[Session, Actor, Asked], Table]
 TABLES: dict[str, Make] = {
     "bookings": booking_tables.make,
+    "coverage": coverage_tables.make,
+    "demand": demand_tables.make,
     "overview": overview_tables.make,
+    "reach": reach_tables.make,
     "usage": usage_tables.make,
 }
 """Every table there is, by its name in addresses."""
@@ -55,14 +69,36 @@ def table(session: Session, *, name: str, actor: Actor, asked: Asked) -> Table:
 
     Raises:
         NotInScope: the actor oversees nothing.
+        TableTooLarge: it would take too long to count.
     """
     actor.require(*OVERSEERS)
     return TABLES[name](session, actor, asked)
 
 
+@contextmanager
+def scratch() -> Iterator[BinaryIO]:
+    """Give a file of nobody else's that is gone after the block.
+
+    That there was no room for its last bytes is told by `write`, not once more by its end.
+    """
+    file = TemporaryFile()  # noqa: SIM115 - see above
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
+
+
 def write(made: Table, media: Media, file: BinaryIO) -> int:
-    """Write a table into an open file; return how many rows it had."""
-    written: int = import_module(_WRITERS[media]).write(made, file)
+    """Write a table into an open file; return how many rows it had.
+
+    Raises:
+        StorageUnavailable: there is no room for it.
+    """
+    try:
+        written: int = import_module(_WRITERS[media]).write(made, file)
+    except OSError as error:
+        raise StorageUnavailable from error
     return written
 
 
@@ -87,6 +123,8 @@ def export(
     Raises:
         NotInScope: the actor oversees nothing.
         ExportTooLong: it has more than `LONGEST` rows.
+        TableTooLarge: it would take too long to count.
+        StorageUnavailable: there is no room for it.
     """
     made = table(session, name=name, actor=actor, asked=asked)
     if made.total > LONGEST:

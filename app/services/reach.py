@@ -4,10 +4,11 @@ The way is not known, so its length is the straight line's times `DETOUR`. A bra
 point; without one it is counted at its town's, which is right to a kilometre or two.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -116,6 +117,25 @@ SELECT count(*), json_build_object(
     ) ORDER BY id), CAST('[]' AS json)))::text
 FROM (SELECT * FROM judged WHERE NOT near ORDER BY id LIMIT {MOST_FEATURES}) j
 """)  # noqa: S608 - constants
+_ALL = text(f"""{_SEEN}
+SELECT town, code, name, sector, place IS NOT NULL, own, near FROM judged
+ORDER BY town_id NULLS LAST, id
+""")  # noqa: S608 - constants
+
+
+class Judged(NamedTuple):
+    """A branch: whether it has a place at all, whether that is its `own`, whether a site is near.
+
+    What is not its own is its town's.
+    """
+
+    town: str | None
+    code: str
+    name: str
+    sector: str | None
+    placed: bool
+    own: bool
+    near: bool
 
 
 def by_town(session: Session, *, actor: Actor, asked: Asked) -> list[Reached]:
@@ -137,6 +157,17 @@ def without(session: Session, *, actor: Actor, asked: Asked) -> tuple[int, str]:
     """
     count, features = session.execute(_FEATURES, _facts(actor, asked)).one()
     return int(count), str(features)
+
+
+def judged(session: Session, *, actor: Actor, asked: Asked, at_a_time: int) -> Iterator[Judged]:
+    """Yield the branches an actor oversees, town by town, by a cursor of the server.
+
+    Raises:
+        NotInScope: the actor oversees nothing.
+    """
+    how = {"yield_per": at_a_time}
+    for row in session.execute(_ALL, _facts(actor, asked), execution_options=how):
+        yield Judged(*row)
 
 
 def _facts(actor: Actor, asked: Asked) -> dict[str, Any]:

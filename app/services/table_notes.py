@@ -5,10 +5,13 @@ from datetime import date, datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from app.models import Category, FundAccount, Organisation, Sector
+from app.models import Category, FundAccount, Organisation, ProgrammeKind, Sector
 from app.services.access import OVERSEERS, Actor
 from app.services.calendar import spoken
+from app.services.reach import Mode, metres
 
+RADIUS_M = metres(15, Mode.WALK)
+"""A quarter of an hour on foot."""
 CATEGORIES: dict[str, str] = {
     Category.RURAL: "农村党建",
     Category.URBAN: "城市党建",
@@ -24,6 +27,15 @@ SECTORS: dict[str, str] = {
     Sector.HEALTH: "卫健",
     Sector.STATE_OWNED: "国企",
 }
+KINDS: dict[str, str] = {
+    ProgrammeKind.VISIT: "参观",
+    ProgrammeKind.GUIDED_TOUR: "讲解",
+    ProgrammeKind.OATH: "重温誓词",
+    ProgrammeKind.LECTURE: "党课",
+    ProgrammeKind.TRAINING_CASE: "实训案例",
+    ProgrammeKind.MEETING: "会议",
+    ProgrammeKind.VOLUNTEERING: "志愿服务",
+}
 ACCOUNTS: dict[str, str] = {
     FundAccount.SOURCE: "拨入",
     FundAccount.AVAILABLE: "可用",
@@ -35,11 +47,23 @@ ACCOUNTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be counted: days `[since, until)`, as of the aware instant `now`."""
+    """What is to be counted: days `[since, until)`, as of the aware instant `now`.
+
+    Attributes:
+        since: First day.
+        until: Day after the last.
+        now: When it is asked.
+        silent_days: Of coverage: who has not come for so long is silent.
+        radius_m: Of reach: metres as the crow flies.
+        people: Of reach: places that must be free.
+    """
 
     since: date
     until: date
     now: datetime
+    silent_days: int = 90
+    radius_m: int = RADIUS_M
+    people: int = 1
 
 
 def notes(

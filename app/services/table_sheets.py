@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.harmless import harmless
@@ -42,14 +43,25 @@ def write(table: Table, file: BinaryIO) -> int:
     """Write a table into an open file; return how many rows it had.
 
     Rows that one sheet cannot hold go on on further ones, each with its head. The last sheet says
-    what was counted.
+    what was counted. Where it fails, nothing is left but what is in `file`.
+
+    Raises:
+        OSError: there is no room for it.
     """
     from xlsxwriter import Workbook
+    from xlsxwriter.exceptions import FileCreateError
 
-    book = Workbook(file, OPTIONS)
-    with book:
-        written = _Sheets(book, table).fill()
-        _notes(book, table, written)
+    with TemporaryDirectory() as folder:
+        book = Workbook(file, OPTIONS | {"tmpdir": folder})
+        try:
+            written = _Sheets(book, table).fill()
+            _notes(book, table, written)
+            book.close()
+        except FileCreateError as error:  # which hides from others what it is
+            raise OSError(str(error)) from error
+        finally:
+            for sheet in book.worksheets():
+                sheet._opt_close()
     return written
 
 

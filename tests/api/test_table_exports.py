@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from app.harmless import original
-from app.models import Account, AuditEvent, OrganisationKind, Role
-from app.services import booking_tables, exports, verify
+from app.models import Account, AuditEvent, Booking, OrganisationKind, Role, UnmetSearch
+from app.services import booking_tables, demand_tables, exports, verify
 from app.services.audit import NOTED
 from app.services.codes import code_of
 from app.services.table_notes import Asked
@@ -30,6 +30,7 @@ from tests.makers import (
     make_organisation,
     make_session,
     make_world,
+    point,
     signed_in,
 )
 from tests.services.statements import counted
@@ -44,8 +45,45 @@ def world(session: Session) -> World:
     return make_world(session)
 
 
-def asked(client: TestClient, session: Session, who: Account, name: str) -> Response:
-    reply = client.get(f"{PATH}/{name}", headers=signed_in(session, who), params=PERIOD)
+def sought(session: Session, world: World) -> None:
+    """Somebody looks for a place near the world's town and finds none."""
+    world.town.location = point(117.97, 36.70)
+    session.add(
+        UnmetSearch(
+            asked_on=NOW.date(),
+            longitude=117.965,
+            latitude=36.705,
+            radius_m=5000,
+            wanted_from=NOW,
+            wanted_to=NOW + HOUR,
+            people=40,
+            category="urban",
+            programme_kind="lecture",
+            times=3,
+        )
+    )
+    session.flush()
+
+
+def table(reply: Response) -> list[dict[str, str]]:
+    """A table by the Chinese names of its columns."""
+    text = reply.content.decode("utf-8-sig")
+    (head, *lines) = csv.reader(io.StringIO(text, newline=""), strict=True)
+    names = [name.partition(" ")[0] for name in head]
+    return [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def told_of(reply: Response) -> dict[str, str]:
+    """What a sheet says of itself."""
+    notes = load_workbook(io.BytesIO(reply.content)).worksheets[-1]
+    return {str(name): str(said) for name, said in notes.iter_rows(values_only=True)}
+
+
+def asked(
+    client: TestClient, session: Session, who: Account, name: str, **more: str | int
+) -> Response:
+    params = PERIOD | more
+    reply = client.get(f"{PATH}/{name}", headers=signed_in(session, who), params=params)
     assert reply.status_code == 200, reply.text
     assert int(reply.headers["content-length"]) == len(reply.content)
     return reply
@@ -93,6 +131,24 @@ def test_each_booking_has_a_row(client: TestClient, session: Session, world: Wor
     assert second["code"] == code_of(waiting.number or 0)
     assert [second[key] for key in ("people_attended", "answer_minutes", "subsidy_fen")] == [""] * 3
     assert original(first["branch"]) == world.branch.name
+
+
+def test_days_are_those_of_the_wall_and_the_last_one_counts(
+    client: TestClient, session: Session, world: World
+) -> None:
+    like = make_booking(session, world).model_dump(exclude={"id", "created_at", "number"})
+    walls = ("2026-11-30T23:30", "2026-12-01T00:00", "2026-12-31T23:30", "2027-01-01T00:00")
+    for number, wall in enumerate(walls, 2):
+        starts = datetime.fromisoformat(f"{wall}+08:00")
+        times = {"starts_at": starts, "ends_at": starts + HOUR, "open_number": number}
+        session.add(Booking.model_validate(like | times))
+    session.flush()
+    params = {"from": "2026-12-01", "to": "2026-12-31"}
+    headers = signed_in(session, world.district_staff)
+    reply = client.get(f"{PATH}/bookings.csv", headers=headers, params=params)
+    told = [row["starts_at"] for row in rows(reply)]
+    assert (told[0], told[-1]) == ("2026-12-01 00:00", "2026-12-31 23:30")
+    assert len(told) == 3
 
 
 def test_nobody_is_named(client: TestClient, session: Session, world: World) -> None:
@@ -157,9 +213,95 @@ def test_usage_says_what_is_asked_by_site_and_month(
     assert said["补助（元）"] == f"{fen // 100}.{fen % 100:02}"
 
 
+def test_coverage_says_of_each_branch_whether_it_came(
+    client: TestClient, session: Session, world: World
+) -> None:
+    make_completed(session, world)
+    new = make_organisation(session, parent=world.town, name="新支部")
+    loose = make_organisation(session, parent=world.district, name="直属支部")
+    make_organisation(session, parent=world.town, active=False)
+    staff = world.district_staff
+    first, second, third = table(asked(client, session, staff, "coverage.csv"))
+    assert first == {
+        "镇街": world.town.name,
+        "支部编号": world.branch.code,
+        "支部": world.branch.name,
+        "行业": "城市社区",
+        "期间到访": "1",
+        "最近到访": "2026-12-02",
+        "期间来过": "是",
+        "从未来过": "否",
+        "长期未来": "否",
+    }
+    assert [second[name] for name in ("支部", "期间到访", "最近到访", "从未来过", "长期未来")] == [
+        new.name,
+        "0",
+        "",
+        "是",
+        "否",
+    ]
+    assert (third["支部"], third["镇街"]) == (loose.name, "")
+    silent = table(asked(client, session, staff, "coverage.csv", silent_days=7))
+    assert [row["长期未来"] for row in silent] == ["是", "否", "否"]
+    sheet = asked(client, session, staff, "coverage.xlsx", silent_days=7)
+    assert "超过 7 天" in told_of(sheet)["内容 Content"]
+    shown = client.get(
+        f"{PATH}/coverage", headers=signed_in(session, staff), params=PERIOD | {"silent_days": 7}
+    ).json()["totals"]
+    said = {"came": "期间来过", "never": "从未来过", "silent": "长期未来"}
+    assert {k: shown[k] for k in said} == {
+        k: sum(row[name] == "是" for row in silent) for k, name in said.items()
+    }
+
+
+def test_reach_says_of_each_branch_whether_a_place_is_near(
+    client: TestClient, session: Session, world: World
+) -> None:
+    world.branch.location = point(117.85, 36.64)
+    far = make_organisation(session, parent=world.town, name="远处支部")
+    far.location = point(118.5, 36.64)
+    make_organisation(session, parent=world.town, name="无处支部")
+    session.flush()
+    staff = world.district_staff
+    seen = {
+        row["支部"]: (row["是否可达"], row["位置依据"])
+        for row in table(asked(client, session, staff, "reach.csv", radius_m=30_000))
+    }
+    assert seen[far.name] == ("不可达", "本支部")
+    assert seen["无处支部"] == ("无位置", "")
+    assert seen[world.branch.name] == ("可达", "本支部")
+    many = table(asked(client, session, staff, "reach.csv", radius_m=30_000, people=500))
+    assert {row["是否可达"] for row in many} == {"不可达", "无位置"}
+    sheet = asked(client, session, staff, "reach.xlsx", minutes=30)
+    assert "1923 米" in told_of(sheet)["内容 Content"]
+    headers = signed_in(session, staff)
+    both = {"radius_m": 5, "minutes": 5}
+    refused(client.get(f"{PATH}/reach.csv", headers=headers, params=both), 422, "reach-twice")
+
+
+def test_demand_says_what_was_looked_for(
+    client: TestClient, session: Session, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sought(session, world)
+    (row,) = table(asked(client, session, world.town_staff, "demand.csv"))
+    assert row == {
+        "月份": NOW.strftime("%Y-%m"),
+        "镇街": world.town.name,
+        "类别": "城市党建",
+        "菜单": "党课",
+        "查询次数": "3",
+        "人数": "120",
+    }
+    monkeypatch.setattr(demand_tables, "MOST", 0)
+    headers = signed_in(session, world.town_staff)
+    reply = client.get(f"{PATH}/demand.csv", headers=headers, params=PERIOD)
+    assert refused(reply, 413, "table-too-large")["limit"] == 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_export_is_noted(client: TestClient, session: Session, world: World, name: str) -> None:
     make_completed(session, world)
+    sought(session, world)
     asked(client, session, world.district_staff, name)
     (note,) = session.info[NOTED]
     table, media = name.split(".")
@@ -174,6 +316,7 @@ def test_an_export_is_in_the_audit_log(own_engine: Engine, own_client: TestClien
     with Session(own_engine) as session, session.begin():
         world = make_world(session)
         make_completed(session, world)
+        sought(session, world)
         headers = signed_in(session, world.town_staff)
     for name in NAMES:
         reply = own_client.get(f"{PATH}/{name}", headers=headers, params=PERIOD)
@@ -192,8 +335,9 @@ def test_a_town_sees_its_own(client: TestClient, session: Session, world: World,
     stranger = make_account(session, Role.TOWN_STAFF, at=other)
     foreign = make_account(session, Role.DISTRICT_STAFF, at=make_world(session).district)
     world.branch.name, world.site.name = "CANARY", "CANARY"
-    world.site.short_name, world.town.place = "CANARY", "CANARY"
+    world.site.short_name, world.town.place, world.town.name = "CANARY", "CANARY", "CANARY"
     session.flush()
+    sought(session, world)
     make_completed(session, world)
     for who, told in ((world.town_staff, True), (stranger, False), (foreign, False)):
         content = asked(client, session, who, name).content

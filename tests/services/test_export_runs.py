@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session, select
 
 from app.models import Account, AuditEvent, Export, ExportState, Grant, OrganisationKind, Role
-from app.services import booking_tables, export_orders, export_runs, exports, verify
+from app.services import booking_tables, demand_tables, export_orders, export_runs, exports, verify
 from app.services.access import Actor
 from app.services.exports import Media
 from app.services.table_notes import Asked
@@ -115,6 +115,36 @@ def test_what_is_asked_for_can_be_fetched(
         assert list(verify.violations(session, now=NOW)) == []
 
 
+@pytest.mark.parametrize("name", exports.TABLES)
+def test_every_table_can_be_asked_for(ground: Ground, own_client: TestClient, name: str) -> None:
+    """What it is asked for beside its days is not forgotten till it is made."""
+    period = {"from": "2026-11-25", "to": "2027-06-30"}
+    options = {"silent_days": 7, "radius_m": 50_000, "people": 61}
+    said = {"table": name, "media": "csv", **period, **options}
+    asked = own_client.post(PATH, json=said, headers=ground.headers)
+    assert asked.status_code == 202, asked.text
+    assert ground.make() == 1
+    made = own_client.get(f"{PATH}/{asked.json()['id']}/file", headers=ground.headers)
+    direct: dict[str, dict[str, int]] = {
+        "coverage": {"silent_days": 7},
+        "reach": {"radius_m": 50_000, "people": 61},
+    }
+    params: dict[str, str | int] = {**period, **direct.get(name, {})}
+    path = f"/api/v1/statistics/{name}.csv"
+    assert made.content == own_client.get(path, headers=ground.headers, params=params).content
+
+
+def test_one_too_large_to_count_is_not_tried_again(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demand_tables, "MOST", -1)
+    with Session(ground.engine) as session, session.begin():
+        export_id = make_export(session, ground.world.district_staff, name="demand").id
+    assert ground.make() == 1
+    found = ground.found(export_id)
+    assert (found.state, found.problem) == (ExportState.FAILED, "table-too-large")
+
+
 def test_a_file_of_many_pieces_is_one(
     ground: Ground, own_client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,8 +209,9 @@ def test_who_lost_the_role_cannot_fetch(ground: Ground, own_client: TestClient) 
 def test_who_lost_the_role_before_gets_none(ground: Ground) -> None:
     export_id = ground.asked()
     end_grants(ground, ground.world.district_staff)
-    ground.make()
-    assert ground.found(export_id).state == ExportState.FAILED
+    assert ground.make() == 1
+    found = ground.found(export_id)
+    assert (found.state, found.problem) == (ExportState.FAILED, "not-in-scope")
 
 
 def test_it_holds_what_its_owner_oversees(ground: Ground, own_client: TestClient) -> None:
@@ -234,7 +265,8 @@ def test_a_leased_one_is_nobody_elses(ground: Ground) -> None:
     assert export_runs._claim(ground.engine, NOW + 2 * export_runs.LEASE) is not None
     assert export_runs._claim(ground.engine, NOW + 3 * export_runs.LEASE) is None
     with Session(ground.engine) as session:
-        assert session.exec(select(Export.state)).all() == ["failed"]
+        left = session.exec(select(Export.state, Export.problem)).all()
+        assert left == [("failed", export_runs.LEFT)]
 
 
 KILLED = """
@@ -301,7 +333,13 @@ def test_how_far_it_is_can_be_seen(ground: Ground, monkeypatch: pytest.MonkeyPat
 
 def test_the_database_knows_what_done_means(ground: Ground) -> None:
     export_id = ground.asked()
-    for change in ("state = 'done'", "state = 'running'", "rows_done = -1", "until = since"):
+    for change in (
+        "state = 'done'",
+        "state = 'running'",
+        "rows_done = -1",
+        "until = since",
+        "state = 'failed'",
+    ):
         with (
             pytest.raises(Exception, match="export_"),
             Session(ground.engine) as session,
