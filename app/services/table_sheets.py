@@ -1,8 +1,15 @@
 """A table as XLSX, written row by row: memory does not grow with it."""
 
+import fcntl
+import os
 import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.harmless import harmless
@@ -36,6 +43,9 @@ OPTIONS = {
     "strings_to_urls": False,
     "use_zip64": True,  # a full sheet may be 2 GB before it is packed; no small one is touched
 }
+_PREFIX = "party-map-sheet-"
+_YOUNG_S = 60
+"""Until then a folder may not be held yet by who made it."""
 _NOT_OF_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -51,7 +61,7 @@ def write(table: Table, file: BinaryIO) -> int:
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
-    with TemporaryDirectory() as folder:
+    with _folder() as folder:
         book = Workbook(file, OPTIONS | {"tmpdir": folder})
         try:
             written = _Sheets(book, table).fill()
@@ -63,6 +73,36 @@ def write(table: Table, file: BinaryIO) -> int:
             for sheet in book.worksheets():
                 sheet._opt_close()
     return written
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    """Give a folder that is gone after the block, and remove those whose makers were killed.
+
+    A maker holds a lock on its folder, which dies with it.
+    """
+    for left in Path(gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # somebody else's, or gone already
+            if time.time() - left.stat().st_mtime > _YOUNG_S and not _is_held(left):
+                shutil.rmtree(left)
+    with TemporaryDirectory(prefix=_PREFIX) as folder:
+        held = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            os.close(held)
+
+
+def _is_held(folder: Path) -> bool:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
 
 
 class _Sheets:

@@ -1,6 +1,9 @@
 """Exports while disks are full, stores are away and makers die: nothing half, nothing for ever."""
 
 import gc
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +17,15 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from app.models import AuditEvent, Export, JobRow
-from app.services import audit, booking_tables, export_orders, export_runs, exports, job_rows
+from app.services import (
+    audit,
+    booking_tables,
+    export_orders,
+    export_runs,
+    exports,
+    job_rows,
+    table_sheets,
+)
 from app.services.access import Actor
 from app.services.export_orders import key_of
 from app.services.exports import Media
@@ -212,6 +223,47 @@ def test_a_sheet_that_is_given_up_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
     assert storage.kept() == []
     assert found(own_engine, export_id).state == "running"
+
+
+KILLED = """
+import os, signal, sys
+from io import BytesIO
+from app.services import table_sheets
+from app.services.tables import Column, Table
+
+def rows():
+    yield ("一",)
+    print("begun", flush=True)
+    if sys.argv[1] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+
+table_sheets.write(Table("t", "t", (Column("c", "列", "C"),), rows(), 2, ()), BytesIO())
+"""
+
+
+def test_what_the_killed_left_is_removed_and_what_is_held_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    command = [sys.executable, "-c", KILLED]
+    dead = subprocess.run([*command, "die"], check=False, capture_output=True)  # noqa: S603 - ours
+    assert dead.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, "wait"], stdin=pipe, stdout=pipe) as alive:  # noqa: S603
+        assert alive.stdout is not None
+        assert alive.stdout.readline() == b"begun\n"
+        (held,) = set(tmp_path.iterdir()) - {left}
+        with table_sheets._folder():  # both are too young to tell
+            assert {left, held} < set(tmp_path.iterdir())
+        monkeypatch.setattr(table_sheets, "_YOUNG_S", -60)
+        with table_sheets._folder() as own:
+            assert set(tmp_path.iterdir()) == {held, Path(own)}
+        alive.communicate(b"")
+    assert alive.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_late_one_takes_its_pieces_with_it(
