@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import httpx2
 
-from bench import orders, questions, servers
+from bench import exports, orders, questions, servers
 from bench.loads import Http, Sql
 from bench.runs import Leg, Row, Setting, p50, p95, per_second
 from bench.statements import Probe, main_statement, requester, script
@@ -149,6 +149,7 @@ LINES: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "near": nearest,
     "P9": memory,
     "P10": start,
+    "export": exports.export,
 }
 
 

@@ -18,6 +18,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from app.machine import last_line, run
+from bench.peaks import peak_mb
 from setup.bench import PEERS
 
 PATIENCE = 180.0
@@ -57,6 +58,10 @@ class Server:
         """Return the resident memory of the process that answers, or of the largest that does."""
         return max(_resident(pid) for pid in (self.pid, *_children(self.pid))) / 1e6
 
+    def peak_mb(self) -> float:
+        """Return the most memory that any of its processes ever had."""
+        return max(peak_mb(pid) for pid in (self.pid, *_children(self.pid)))
+
 
 def _children(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
@@ -69,10 +74,18 @@ def _resident(pid: int) -> int:
 
 
 @contextmanager
-def ours(url: str, *, workers: int = 1) -> Iterator[Server]:
-    """Serve a database with the product, as it is served in earnest."""
+def ours(url: str, *, workers: int = 1, photos: Path | None = None) -> Iterator[Server]:
+    """Serve a database with the product, as it is served in earnest.
+
+    Args:
+        url: the database's.
+        workers: processes that answer.
+        photos: the folder of files; the checkout's own, if none is named.
+    """
     port = _free_port()
     env = {"APP_DATABASE_URL": url, "APP_PORT": str(port), "APP_ENV": "demo"}
+    if photos is not None:
+        env["APP_PHOTO_FOLDER"] = str(photos)
     env["PYTHONDONTWRITEBYTECODE"] = ""  # in earnest, what Python has compiled is there next time
     command = [sys.executable, "-m", "app", "serve", "--workers", str(workers)]
     with _serving(command, env, port, "/readyz") as server:

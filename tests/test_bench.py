@@ -16,10 +16,22 @@ from sqlalchemy import URL, Engine, text
 from sqlmodel import Session
 from typer.testing import CliRunner
 
+from app import clock
 from app.models import Organisation, Programme, Site, Venue
 from app.services import site_cards
 from app.services.calendar import ZONE
-from bench import lines, load, order_ground, orders, questions, report, runs, servers
+from bench import (
+    export_ground,
+    exports,
+    lines,
+    load,
+    order_ground,
+    orders,
+    questions,
+    report,
+    runs,
+    servers,
+)
 from bench.__main__ import cli
 from bench.country import Country
 from bench.loads import Http, Measured, Sql
@@ -211,6 +223,20 @@ def test_what_can_be_ordered_once_is_sent_in_turn(own_engine: Engine, tmp_path: 
         with pytest.raises(RuntimeError, match="too few"):
             few.measure(4, tmp_path, seed=1)
     assert 4 < 4 + sum(one.requests for one in done) <= count(url, "booking")
+
+
+def test_long_tables_are_made_and_fetched_whole(
+    own_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "ROWS", 300)
+    setting = Setting(plain(own_engine.url), clock.now(), tmp_path, 1, Effort(rounds=1))
+    csv, _, xlsx, grown = exports.export(setting)
+    assert csv.ours.startswith("300 rows")
+    assert 20 < csv.value <= xlsx.value + 20
+    assert grown.value < 30
+    monkeypatch.setattr(export_ground, "fill", lambda *_, **__: None)
+    with pytest.raises(RuntimeError, match="not what was asked for"):
+        list(exports.export(setting))
 
 
 def test_a_statement_that_fails_is_not_measured(own_engine: Engine, tmp_path: Path) -> None:
