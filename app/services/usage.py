@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from app.models import COUNTED
 from app.services.access import OVERSEERS, Actor
+from app.services.usage_sums import SCOPE, SUMS, counted, period
 
 
 class By(StrEnum):
@@ -183,48 +184,6 @@ _ORDERS = {
     "rating": "sum(c.stars) / nullif(sum(c.reviews), 0)",
     "answer_minutes": "sum(c.answer_us) / nullif(sum(c.answers), 0)",
 }
-_COUNTS = ", ".join(COUNTED)
-_NEGATED = ", ".join(f"-f.{name} AS {name}" for name in COUNTED)
-_SUMS = ", ".join(f"coalesce(sum(c.{name}), 0) AS {name}" for name in COUNTED)
-_SCOPE = """
-    own_site AS MATERIALIZED (
-        SELECT s.id FROM site s JOIN organisation t ON t.id = s.town_id
-        WHERE t.path <@ ANY(CAST(:paths AS ltree[]))
-    ), own_home AS MATERIALIZED (
-        SELECT id FROM organisation WHERE path <@ ANY(CAST(:paths AS ltree[]))
-    ), marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark)"""
-_REACHES = (
-    "site_id IN (SELECT id FROM own_site)",
-    "home_id IN (SELECT id FROM own_home) AND site_id NOT IN (SELECT id FROM own_site)",
-)
-_WITHIN = "day >= :since AND day < :until"
-_OF_CELLS = """(
-        grain = 'month' AND day >= :month_since AND day < :month_until
-        OR grain = 'day' AND day >= :since AND day < :month_since
-        OR grain = 'day' AND day >= :month_until AND day < :until)"""
-_EITHER = f"(f.{_REACHES[0]} OR f.home_id IN (SELECT id FROM own_home))"
-
-
-def _counted(*, facts: bool) -> str:
-    """Return the SQL of all that counts: sums or facts, put right for what is marked."""
-    kept, table = ("site_id, home_id, day", "usage_cell")
-    within = _OF_CELLS
-    if facts:
-        kept, table, within = f"booking_id, organisation_id, {kept}", "usage_fact", _WITHIN
-    of_mark = ", ".join(f"f.{name}" for name in kept.split(", "))
-    return "\n    UNION ALL ".join(
-        (
-            *(
-                f"SELECT {kept}, {_COUNTS} FROM {table} WHERE {within} AND {reach}"
-                for reach in _REACHES
-            ),
-            f"SELECT {of_mark}, {_NEGATED} FROM marked m JOIN usage_fact f"
-            f" ON f.booking_id = m.booking_id WHERE f.{_WITHIN} AND {_EITHER}",
-            f"SELECT {of_mark}, {_COUNTS} FROM marked m CROSS JOIN LATERAL"
-            " (SELECT * FROM usage_live() u WHERE u.booking_id = m.booking_id) f"
-            f" WHERE f.{_WITHIN} AND {_EITHER}",
-        )
-    )
 
 
 def _joins(query: Query, keys: tuple[By, ...], *, facts: bool) -> str:
@@ -263,8 +222,8 @@ def statement(
     if query.sort:
         order = f"{_ORDERS.get(query.sort, f'sum(c.{query.sort})')} DESC NULLS LAST, {order}"
     sql = f"""
-        WITH {_SCOPE}, c AS ({_counted(facts=facts)})
-        SELECT {named}{_SUMS} FROM c {_joins(query, keys, facts=facts)}"""
+        WITH {SCOPE}, c AS ({counted(facts=facts)})
+        SELECT {named}{SUMS} FROM c {_joins(query, keys, facts=facts)}"""
     if keys:
         # What cancels out was counted elsewhere meanwhile: such a group has no booking.
         sql += f" GROUP BY {columns} HAVING sum(c.bookings) <> 0 ORDER BY {order}"
@@ -276,24 +235,12 @@ def statement(
 
 
 def _parameters(actor: Actor, query: Query, *, by_day: bool) -> dict[str, Any]:
-    first, last = _months(query.since, query.until)
-    if by_day or first >= last:
-        first = last = query.until
     return {
         "paths": actor.paths(*OVERSEERS),
-        "since": query.since,
-        "until": query.until,
-        "month_since": first,
-        "month_until": last,
         "limit": query.limit + 1,
+        **period(query.since, query.until, by_day=by_day),
         **{name: getattr(query, name) for name in ("site_id", "town_id", "category", "outside")},
     }
-
-
-def _months(since: date, until: date) -> tuple[date, date]:
-    """Return the first days of the first whole month of `[since, until)` and of the one after."""
-    following = date(since.year + since.month // 12, since.month % 12 + 1, 1)
-    return (since if since.day == 1 else following), until.replace(day=1)
 
 
 def _keys(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:
