@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index
+from sqlalchemy import BigInteger, Column, Identity, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.models.base import known
@@ -65,6 +65,13 @@ class UsageFact(Counted, table=True):
     __table_args__: Any = (
         Index("usage_fact_site_id_day_idx", "site_id", "day"),
         Index("usage_fact_home_id_day_idx", "home_id", "day"),
+        Index(
+            "usage_fact_came_idx",
+            "organisation_id",
+            "day",
+            postgresql_include=["booking_id", "site_id"],
+            postgresql_where=text("visits > 0"),
+        ),
     )
 
     booking_id: UUID = Field(primary_key=True)

@@ -28,9 +28,10 @@ from app.models import (
     Visit,
 )
 from app.services import facts
-from app.services.access import is_below
+from app.services.access import Actor, is_below
 from app.services.calendar import local_date
-from app.services.usage import By, Key, Measures, Query, usage
+from app.services.statistics import Use, overview
+from app.services.usage import NOTHING, By, Key, Measures, Query, usage
 from tests.conftest import NOW
 from tests.makers import (
     World,
@@ -261,6 +262,8 @@ def check(ground: Ground) -> None:
                 whole = recounted(ground, root, Query(since=since, until=until))
                 assert found.totals == whole.get((), found.totals)
                 assert bool(found.totals.bookings) == bool(whole)
+        for since, until in SPANS:
+            check_overview(ground, root, who, since, until)
         for filters in (
             Query(*SPANS[1], outside=True),
             Query(*SPANS[1], site_id=ground.sites[1].id),
@@ -270,6 +273,37 @@ def check(ground: Ground) -> None:
             expected = recounted(ground, root, filters)
             assert found.totals == expected.get((), found.totals)
             assert bool(found.totals.bookings) == bool(expected)
+
+
+def check_overview(
+    ground: Ground, root: Organisation, who: Actor, since: date, until: date
+) -> None:
+    found = overview(ground.session, actor=who, since=since, until=until)
+
+    def by(*keys: By) -> dict[Any, Measures]:
+        return recounted(ground, root, Query(since=since, until=until, group_by=keys))
+
+    def told(uses: list[Use], *, named: bool = False) -> dict[Any, tuple[int, int, int]]:
+        return {
+            (use.name if named else str(use.id),): (use.bookings, use.visits, use.people)
+            for use in uses
+        }
+
+    def expected(key: By) -> dict[Any, tuple[int, int, int]]:
+        return {of: (m.bookings, m.visits, m.people) for of, m in by(key).items()}
+
+    assert told(found.by_month, named=True) == expected(By.MONTH)
+    assert told(found.by_category, named=True) == expected(By.CATEGORY)
+    assert told(found.by_town) == expected(By.TOWN)
+    assert told(found.top_sites) == expected(By.SITE)
+    assert found.branches_came == sum(bool(m.visits) for m in by(By.BRANCH).values())
+    whole = by().get((), NOTHING)
+    assert (found.visits, found.people, found.late_cancels, found.rating, found.answer_minutes) == (
+        whole.visits, whole.people, whole.late_cancels, whole.rating, whole.answer_minutes,
+    )  # fmt: skip
+    counts = found.statuses
+    assert sum(counts.values()) == whole.bookings
+    assert (counts.get("no_show", 0), counts.get("rejected", 0)) == (whole.no_shows, whole.rejected)
 
 
 @settings(

@@ -1,5 +1,6 @@
 """The statistics' facts: exact however they are folded, and any drift is found."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from threading import Event
 
@@ -12,7 +13,7 @@ from app.services import facts, verify
 from app.services.usage import By, Query, usage
 from tests.conftest import NOW, as_owner
 from tests.makers import World, actor, make_booking, make_completed, make_session, make_world
-from tests.races import at_once
+from tests.races import at_once, until_somebody_waits
 
 YEAR = Query(date(2026, 1, 1), date(2028, 1, 1), group_by=(By.MONTH,))
 
@@ -100,3 +101,32 @@ def test_readers_are_exact_while_others_write_and_fold(own_engine: Engine) -> No
     with Session(own_engine) as session, session.begin():
         folded(session)
         assert facts.prove(session, NOW) == 0
+
+
+LOCK = "PERFORM pg_advisory_xact_lock(hashtextextended('usage', 0));"
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_two_who_fold_the_same_booking_count_it_once(own_engine: Engine, locked: bool) -> None:
+    with Session(own_engine) as session, session.begin():
+        booking_id = make_completed(session, make_world(session), attended=18).id
+        if not locked:
+            as_owner(session)
+            fold = session.scalar(text("SELECT pg_get_functiondef('usage_fold'::regproc)"))
+            assert LOCK in fold
+            session.connection().exec_driver_sql(fold.replace(LOCK, ""))
+
+    def fold_also() -> None:
+        with Session(own_engine) as other, other.begin():
+            facts.fold(other, NOW)
+
+    with Session(own_engine) as one, ThreadPoolExecutor(1) as pool:
+        facts.fold(one, NOW)
+        with Session(own_engine) as session, session.begin():
+            session.get_one(Visit, booking_id).people_attended = 7
+        waits = pool.submit(fold_also)
+        until_somebody_waits(own_engine)
+        one.commit()
+        waits.result(timeout=30)
+    with Session(own_engine) as session:
+        assert bool(facts.recount(session)) is not locked

@@ -8,7 +8,7 @@ from random import Random
 from statistics import fmean
 
 import pytest
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, text
 from sqlmodel import Session
 
 from app.db import create_engine
@@ -25,24 +25,30 @@ from app.models import (
     Site,
     SiteStatus,
 )
-from app.services import ledger, order_rules, orders, reviews, statistics
+from app.services import facts, ledger, order_rules, orders, reviews, statistics
 from app.services.access import Actor
 from app.services.calendar import ZONE
 from app.services.statistics import Overview, Use, overview
-from tests.conftest import NOW, database, plain
+from app.services.usage import By, Query, usage
+from tests.conftest import NOW, as_owner, database, plain
 from tests.makers import (
     HOUR,
     actor,
     make_account,
+    make_completed,
     make_fund,
     make_organisation,
     make_policy,
+    make_rivals,
     make_rule,
     make_session,
     make_site,
     make_venue,
+    make_world,
     move,
 )
+from tests.races import replaced_sql
+from tests.services.statements import counted
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -233,9 +239,15 @@ def histories(told_engine: Engine) -> list[History]:
         return [make_history(session, Random(seed)) for seed in range(2)]
 
 
-@pytest.fixture
-def session(told_engine: Engine) -> Iterator[Session]:
+@pytest.fixture(params=["marked", "folded"])
+def session(
+    request: pytest.FixtureRequest, told_engine: Engine, histories: list[History]
+) -> Iterator[Session]:
+    """A transaction in which nothing that happened has been folded into the sums, or all."""
+    assert histories
     with Session(told_engine) as session:
+        while request.param == "folded" and facts.fold(session, NOW):
+            pass
         yield session
 
 
@@ -370,3 +382,101 @@ def test_only_the_first_of_the_sites_are_listed(
     monkeypatch.setattr(statistics, "TOP", 2)
     assert look(session, history.staff, *EVER).top_sites == every[:2]
     assert len(every) == 3
+
+
+def test_usage_counts_what_the_dashboard_does(session: Session, histories: list[History]) -> None:
+    for history in histories:
+        who = actor(session, history.staff)
+        found = usage(session, actor=who, query=Query(*EVER, group_by=(By.BRANCH,)))
+        whole = look(session, history.staff, *EVER)
+        assert {cell.keys[0].id for cell in found.cells} <= {str(b.id) for b in history.branches}
+        assert found.totals.bookings == sum(whole.statuses.values()) == len(history.stories)
+        assert whole.branches_came == sum(bool(cell.measures.visits) for cell in found.cells)
+
+
+def test_a_longer_history_is_as_many_statements(session: Session, history: History) -> None:
+    who = actor(session, history.staff)
+
+    def cost(since: date, until: date) -> tuple[int, int]:
+        with counted(session) as seen:
+            found = overview(session, actor=who, since=since, until=until)
+        with counted(session) as also:
+            usage(session, actor=who, query=Query(since, until, group_by=(By.SITE, By.DAY)))
+        assert bool(found.top_sites) is (since < UNTIL)
+        return len(seen), len(also)
+
+    assert cost(*EVER) == cost(UNTIL + 300 * DAY, UNTIL + 301 * DAY)
+
+
+def came(session: Session, history: History) -> list[list[int]]:
+    """Count branches by reader and days: before and after a fold, and so with all visits gone."""
+
+    readers = [make_account(session, Role.TOWN_STAFF, at=town) for town in history.towns]
+    starts = [SINCE + n * 8 * DAY for n in range(5)]
+
+    def looks() -> list[int]:
+        return [
+            look(session, who, start, start + 9 * DAY).branches_came
+            for who in (history.staff, *readers)
+            for start in starts
+        ]
+
+    def fold() -> None:
+        while facts.fold(session, NOW):
+            pass
+
+    with session.begin_nested() as undone:
+        found = [looks()]
+        fold()
+        found.append(looks())
+        as_owner(session)
+        session.connection().execute(text("DELETE FROM visit"))
+        found.append(looks())
+        fold()
+        found.append(looks())
+        undone.rollback()
+    return found
+
+
+@pytest.mark.parametrize("session", ["marked"], indirect=True)
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        ("AND f.booking_id NOT IN (SELECT booking_id FROM marked)", ""),
+        ("AND f.visits > 0 AND f.day", "AND f.day"),
+        ("WHERE f.visits > 0 AND f.day", "WHERE f.day"),
+        ("f.visits > 0 AND f.day >= %(since)s", "f.visits > 0"),
+        ("AND day < %(until)s\n    AND f.booking_id", "AND f.booking_id"),
+        ("OR o.parent_id = g.home_id", ""),
+        (
+            "AND home_id NOT IN (SELECT id FROM own_home)",
+            "AND home_id IN (SELECT id FROM own_home)",
+        ),
+    ],
+)
+def test_each_part_of_what_counts_branches_is_needed(
+    session: Session, history: History, words: str, others: str
+) -> None:
+    right = came(session, history)
+    assert right[0] == right[1]
+    assert not any(right[2] + right[3])
+    with replaced_sql(session.connection(), words, others):
+        assert came(session, history) != right
+
+
+@pytest.mark.parametrize(
+    ("condition", "counted_branches"), [("AND f.site_id = g.site_id", 1), ("", 2)]
+)
+def test_guests_of_a_town_are_those_who_came_to_its_sites(
+    session: Session, condition: str, counted_branches: int
+) -> None:
+    world = make_world(session, groups_limit=2)
+    made = [make_completed(session, rival) for rival in make_rivals(session, world, 2)]
+    town = make_organisation(session, parent=world.district, kind=OrganisationKind.TOWN)
+    made[0].site_id = make_site(session, town).id
+    session.flush()
+    while facts.fold(session, NOW):
+        pass
+    with replaced_sql(session.connection(), "AND f.site_id = g.site_id", condition):
+        staff = make_account(session, Role.TOWN_STAFF, at=town)
+        assert look(session, staff, *EVER).branches_came == counted_branches
