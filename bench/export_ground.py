@@ -1,4 +1,4 @@
-"""Many bookings that took place, for their tables."""
+"""Many bookings that took place."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -44,8 +44,10 @@ _ROWS = (
 )
 
 
-def fill(url: str, *, district_id: UUID, rows: int, since: datetime) -> None:
-    """Write completed bookings, half a minute apart from `since` on, into a district.
+def fill(
+    url: str, *, district_id: UUID, rows: int, since: datetime, apart: timedelta = _APART
+) -> None:
+    """Write completed bookings into a district, one after another from `since` on.
 
     Triggers and foreign keys rest meanwhile; checks do not. It has halls with a menu, branches and
     a policy already.
@@ -55,8 +57,9 @@ def fill(url: str, *, district_id: UUID, rows: int, since: datetime) -> None:
         district_id: which.
         rows: bookings.
         since: when the first one starts, aware.
+        apart: from the start of one to that of the next.
     """
-    facts = {"district_id": district_id, "rows": rows, "since": since, "apart": _APART}
+    facts = {"district_id": district_id, "rows": rows, "since": since, "apart": apart}
     with psycopg.connect(url) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(_MADE, facts)

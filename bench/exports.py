@@ -1,28 +1,22 @@
 """The line about long tables, on a district with a million visits made for it."""
 
 import json
-import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx2
-import psycopg
-from psycopg import sql
-from sqlalchemy import make_url
 from sqlmodel import Session
 
-from app.database import upgrade
 from app.db import create_engine
 from app.machine import last_line, run
 from app.models import Organisation, Role
 from app.services.calendar import local_date
 from app.services.exports import Media
-from bench import export_ground, order_ground, servers
+from bench import export_ground, order_ground, scratch, servers
 from bench.runs import Row, Setting
 from race import rows
 
@@ -36,8 +30,8 @@ _GROWN_MB = 30.0
 
 def export(setting: Setting) -> Iterator[Row]:
     """A million bookings made into a file by the job and fetched, as CSV and as XLSX."""
-    with _ground(setting) as (url, token):
-        photos = setting.folder / "photos"
+    with scratch.own(setting.url, "exports") as url:
+        token, photos = _filled(setting, url), setting.folder / "photos"
         with servers.ours(url, photos=photos) as ours:
             headers = {"Authorization": f"Bearer {token}"}
             with httpx2.Client(base_url=ours.base, headers=headers, timeout=600) as client:
@@ -103,23 +97,8 @@ def _fetched(client: httpx2.Client, export_id: str) -> int:
         return sum(map(len, reply.iter_bytes()))
 
 
-@contextmanager
-def _ground(setting: Setting) -> Iterator[tuple[str, str]]:
-    """Yield a database of its own with a district in it, and the token of its staff."""
-    name = f"bench_exports_{secrets.token_hex(4)}"
-    url = make_url(setting.url).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(setting.url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            upgrade(url)
-            yield url, _filled(setting, url)
-        finally:
-            connection.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
-
-
 def _filled(setting: Setting, url: str) -> str:
+    """Put a district with its bookings there; return the token of its staff."""
     engine, now = create_engine(url), setting.now
     with Session(engine) as session, session.begin():
         made = order_ground.build(

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import httpx2
 
-from bench import exports, orders, questions, servers
+from bench import exports, figures, orders, questions, servers
 from bench.loads import Http, Sql
 from bench.runs import Leg, Row, Setting, p50, p95, per_second
 from bench.statements import Probe, main_statement, requester, script
@@ -143,6 +143,7 @@ LINES: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "P2": availability,
     "P3": orders.spread,
     "P4": orders.contested,
+    "P5": figures.statistics,
     "P6": tiles,
     "P7": search,
     "P8": orders.approvals,

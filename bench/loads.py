@@ -37,12 +37,14 @@ class Http:
         paths: to ask for.
         connections: at once.
         etags: what the client has of each path already; an answer is 304 then.
+        token: of who asks; empty for the public.
     """
 
     base: str
     paths: Sequence[str]
     connections: int
     etags: Sequence[str] = ()
+    token: str = ""
 
     def measure(self, seconds: int, folder: Path, seed: int) -> Measured:
         """Send requests for so long.
@@ -51,8 +53,9 @@ class Http:
             RuntimeError: one was answered by anything but success, or none was answered.
         """
         tags = self.etags or [""] * len(self.paths)
+        who = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         lines = [
-            _line("GET", path, {"If-None-Match": tag} if tag else {})
+            _line("GET", path, who | ({"If-None-Match": tag} if tag else {}))
             for path, tag in zip(self.paths, tags, strict=True)
         ]
         threads = min(2, self.connections)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
 from app import demo, postgres
 from app.database import upgrade
@@ -89,6 +91,27 @@ def filled(server: str, size: Size, *, now: datetime) -> str:
         text = sql.Literal(json.dumps(fresh))
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, text))
     return url
+
+
+@contextmanager
+def own(server: str, name: str) -> Iterator[str]:
+    """Yield the plain URL of an empty database for one line of the table; it is gone afterwards.
+
+    Args:
+        server: URL of any database of the server.
+        name: begin of the database's.
+    """
+    name = f"bench_{name}_{secrets.token_hex(4)}"
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            upgrade(url)
+            yield url
+        finally:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
 
 class _Stamp(NamedTuple):

@@ -23,6 +23,7 @@ from app.services.calendar import ZONE
 from bench import (
     export_ground,
     exports,
+    figures,
     lines,
     load,
     order_ground,
@@ -237,6 +238,20 @@ def test_long_tables_are_made_and_fetched_whole(
     monkeypatch.setattr(export_ground, "fill", lambda *_, **__: None)
     with pytest.raises(RuntimeError, match="not what was asked for"):
         list(exports.export(setting))
+
+
+def test_statistics_of_few_bookings_are_measured_beside_those_of_many(
+    own_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "FEW", 60)
+    monkeypatch.setattr(figures, "MANY", 600)
+    setting = Setting(plain(own_engine.url), clock.now(), tmp_path, 1, Effort(1, 1, 1))
+    measured = list(figures.statistics(setting))
+    assert [row.unit for row in measured] == ["", "ms", "", "ms"]
+    assert all(0 < row.value < 1000 for row in measured)
+    monkeypatch.setattr(export_ground, "fill", lambda *_, **__: None)
+    with pytest.raises(RuntimeError, match="do not count"):
+        list(figures.statistics(setting))
 
 
 def test_a_statement_that_fails_is_not_measured(own_engine: Engine, tmp_path: Path) -> None:
