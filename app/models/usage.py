@@ -87,7 +87,13 @@ class UsageCell(Counted, table=True):
     __tablename__ = "usage_cell"
     __table_args__: Any = (
         known("grain", Grain),
-        Index("usage_cell_home_id_grain_day_idx", "home_id", "grain", "day"),
+        Index(
+            "usage_cell_home_id_grain_day_idx",
+            "home_id",
+            "grain",
+            "day",
+            postgresql_include=["site_id"],
+        ),
     )
 
     site_id: UUID = Field(primary_key=True)

@@ -14,11 +14,11 @@ from sqlalchemy import RowMapping, func, text
 from sqlmodel import Session, col, select
 
 from app.models import (
-    COUNTED,
     BookingStatus,
     Fund,
     FundAccount,
     FundBalance,
+    Grain,
     Organisation,
     OrganisationKind,
     Site,
@@ -27,34 +27,31 @@ from app.models import (
 from app.services import bookings
 from app.services.access import OVERSEERS, Actor, below
 from app.services.usage import measures
-from app.services.usage_sums import EITHER, OF_CELLS, SCOPE, SUMS, WITHIN, counted, period
+from app.services.usage_sums import AT_OWN_SITES, EITHER, SCOPE, SUMS, WITHIN, given, of_cells
 
 TOP = 10
 _MEASURES = {str(status): str(status) for status in BookingStatus} | {"no_show": "no_shows"}
 """The measure that counts bookings in each status."""
-_MONTHLY = ", ".join(f"sum({name})::bigint AS {name}" for name in COUNTED)
 # What a row is of: the bits of GROUPING of whatever it is not told apart by.
 _WHOLE, _MONTH, _CATEGORY, _TOWN, _SITE = 15, 7, 11, 13, 14
 _PARTS = text(f"""
-    WITH {SCOPE}, c AS (
-        SELECT site_id, date_trunc('month', day)::date AS month, {_MONTHLY}
-        FROM ({counted(facts=False)}) u GROUP BY 1, 2)
-    SELECT GROUPING(c.month, s.category, t.id, s.id) AS part, coalesce(t.id, s.id) AS id,
-        coalesce(to_char(c.month, 'YYYY-MM'), s.category, t.place, s.short_name) AS name, {SUMS}
+    WITH {SCOPE}, c AS ({of_cells(Grain.MONTH)})
+    SELECT GROUPING(c.day, s.category, t.id, s.id) AS part, coalesce(t.id, s.id) AS id,
+        coalesce(to_char(c.day, 'YYYY-MM'), s.category, t.place, s.short_name) AS name, {SUMS}
     FROM c JOIN site s ON s.id = c.site_id JOIN organisation t ON t.id = s.town_id
-    GROUP BY GROUPING SETS ((), (c.month), (s.category), (t.id, t.place), (s.id, s.short_name))
-    HAVING sum(c.bookings) <> 0 OR GROUPING(c.month, s.category, t.id, s.id) = {_WHOLE}""")
+    GROUP BY GROUPING SETS ((), (c.day), (s.category), (t.id, t.place), (s.id, s.short_name))
+    HAVING sum(c.bookings) <> 0 OR GROUPING(c.day, s.category, t.id, s.id) = {_WHOLE}""")
 # A branch is looked up until its first visit is found. What is marked is read from its rows alone.
 _CAME = f"""
     SELECT FROM usage_fact f WHERE f.organisation_id = o.id AND f.visits > 0 AND f.{WITHIN}
     AND f.booking_id NOT IN (SELECT booking_id FROM marked)"""
 _BRANCHES_CAME = text(f"""
     WITH {SCOPE}, guest AS (
-        SELECT DISTINCT site_id, home_id FROM usage_cell WHERE {OF_CELLS} AND visits > 0
-        AND site_id IN (SELECT id FROM own_site) AND home_id NOT IN (SELECT id FROM own_home))
+        SELECT DISTINCT c.site_id, c.home_id FROM {AT_OWN_SITES}
+        WHERE c.visits > 0 AND c.home_id NOT IN (SELECT id FROM own_home))
     SELECT count(*) FROM (
-        SELECT h.id FROM own_home h JOIN organisation o ON o.id = h.id
-        CROSS JOIN LATERAL ({_CAME} LIMIT 1) came
+        SELECT o.id FROM organisation o CROSS JOIN LATERAL ({_CAME} LIMIT 1) came
+        WHERE o.path <@ ANY(CAST(:paths AS ltree[]))
         UNION
         SELECT o.id FROM guest g JOIN organisation o ON o.id = g.home_id OR o.parent_id = g.home_id
         CROSS JOIN LATERAL ({_CAME} AND f.site_id = g.site_id LIMIT 1) came
@@ -107,7 +104,7 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         since: first day.
         until: day after the last.
     """
-    asked = {"paths": actor.paths(*OVERSEERS), **period(since, until)}
+    asked = given(actor, since, until)
     parts: dict[int, list[RowMapping]] = defaultdict(list)
     for row in session.connection().execute(_PARTS, asked).mappings():
         parts[row["part"]].append(row)

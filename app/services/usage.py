@@ -15,9 +15,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping, TextClause, text
 from sqlmodel import Session
 
-from app.models import COUNTED
-from app.services.access import OVERSEERS, Actor
-from app.services.usage_sums import SCOPE, SUMS, counted, period
+from app.models import COUNTED, Grain
+from app.services.access import Actor
+from app.services.usage_sums import SCOPE, SUMS, given, of_cells, of_facts
 
 
 class By(StrEnum):
@@ -221,26 +221,22 @@ def statement(
     order = ", ".join(str(2 * n + 1) for n in range(len(keys)))
     if query.sort:
         order = f"{_ORDERS.get(query.sort, f'sum(c.{query.sort})')} DESC NULLS LAST, {order}"
+    by_day = bool(_NEED_DAYS & set(keys))
+    counted = of_facts() if facts else of_cells(Grain.DAY if by_day else Grain.MONTH)
     sql = f"""
-        WITH {SCOPE}, c AS ({counted(facts=facts)})
+        WITH {SCOPE}, c AS ({counted})
         SELECT {named}{SUMS} FROM c {_joins(query, keys, facts=facts)}"""
     if keys:
         # What cancels out was counted elsewhere meanwhile: such a group has no booking.
         sql += f" GROUP BY {columns} HAVING sum(c.bookings) <> 0 ORDER BY {order}"
         sql += "" if every else " LIMIT :limit"
-    by_day = bool(_NEED_DAYS & set(keys))
-    asked = _parameters(actor, query, by_day=by_day)
-    given = {name: asked[name] for name in text(sql).compile().params}
-    return text(sql), given
-
-
-def _parameters(actor: Actor, query: Query, *, by_day: bool) -> dict[str, Any]:
-    return {
-        "paths": actor.paths(*OVERSEERS),
+    asked = {
+        **given(actor, query.since, query.until, by_day=by_day),
         "limit": query.limit + 1,
-        **period(query.since, query.until, by_day=by_day),
         **{name: getattr(query, name) for name in ("site_id", "town_id", "category", "outside")},
     }
+    wanted_sql = text(sql)
+    return wanted_sql, {name: asked[name] for name in wanted_sql.compile().params}
 
 
 def _keys(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:

@@ -1,53 +1,82 @@
 """What bookings of a period count for, exactly: sums and facts, put right for what is marked.
 
 Pieces of SQL for one statement, so that a change is seen together with its mark or not at all
-(docs/decisions/0016). They read `:paths`, the subtrees of who asks, and the days of `period`.
+(docs/decisions/0016). Their parameters are `given`.
 """
 
 # ruff: noqa: S608 - names of our own, nothing anybody sent
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any, NamedTuple
 
-from app.models import COUNTED
+from app.models import COUNTED, Grain
+from app.services.access import OVERSEERS, Actor
 
 SUMS = ", ".join(f"coalesce(sum(c.{name}), 0) AS {name}" for name in COUNTED)
-"""All measures of the rows `c` that `counted` gives."""
+"""All measures of rows `c`."""
 SCOPE = """
     own_site AS MATERIALIZED (
         SELECT s.id FROM site s JOIN organisation t ON t.id = s.town_id
         WHERE t.path <@ ANY(CAST(:paths AS ltree[]))
     ), own_home AS MATERIALIZED (
-        SELECT id FROM organisation WHERE path <@ ANY(CAST(:paths AS ltree[]))
-    ), marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark)"""
-"""Whom and what the reader oversees, and what is marked: the first parts of a WITH."""
+        SELECT id FROM organisation
+        WHERE path <@ ANY(CAST(:paths AS ltree[])) AND kind <> 'branch'
+    ), marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark
+    ), span AS MATERIALIZED (
+        SELECT * FROM unnest(CAST(:grains AS text[]), CAST(:sinces AS date[]),
+            CAST(:untils AS date[]), CAST(:signs AS bigint[])) u (grain, since, until, sign))"""
+"""Whom and what the reader oversees, what is marked, and which sums the days are made of."""
 WITHIN = "day >= :since AND day < :until"
-EITHER = """(f.site_id IN (SELECT id FROM own_site) OR f.home_id IN (SELECT id FROM own_home))"""
+EITHER = "(f.site_id IN (SELECT id FROM own_site) OR f.home_id IN (SELECT id FROM own_home))"
 """That a fact `f` is of a site or of a branch the reader oversees."""
-OF_CELLS = """(
-        grain = 'month' AND day >= :month_since AND day < :month_until
-        OR grain = 'day' AND day >= :since AND day < :month_since
-        OR grain = 'day' AND day >= :month_until AND day < :until)"""
 _COUNTS = ", ".join(COUNTED)
-_NEGATED = ", ".join(f"-f.{name} AS {name}" for name in COUNTED)
+_NEGATED = ", ".join(f"-f.{name}" for name in COUNTED)
+_SIGNED = ", ".join(f"p.sign * c.{name} AS {name}" for name in COUNTED)
+# Without OFFSET all sums there are would be read, for how few they are is not known beforehand.
+_CELLS = """
+    (SELECT * FROM usage_cell u WHERE {where} AND u.grain = p.grain
+        AND u.day >= p.since AND u.day < p.until OFFSET 0)"""
+AT_OWN_SITES = f"""
+    span p CROSS JOIN own_site o CROSS JOIN LATERAL {_CELLS.format(where="u.site_id = o.id")} c"""
+"""Sums `c` at the sites the reader oversees."""
+# Nearly all that own branches do is at own sites: those sums are passed by within the index.
+_OF_GUESTS = _CELLS.replace("*", "site_id, grain, day, home_id").format(
+    where="u.home_id = h.id AND u.site_id NOT IN (SELECT id FROM own_site)"
+)
+_ELSEWHERE = f"""
+    span p CROSS JOIN own_home h CROSS JOIN LATERAL {_OF_GUESTS} k
+    JOIN usage_cell c ON (c.site_id, c.grain, c.day, c.home_id)
+        = (k.site_id, k.grain, k.day, k.home_id)"""
 _REACHES = (
     "site_id IN (SELECT id FROM own_site)",
     "home_id IN (SELECT id FROM own_home) AND site_id NOT IN (SELECT id FROM own_site)",
 )
+_TOTALS = ", ".join(f"sum({name})::bigint AS {name}" for name in COUNTED)
 
 
-def counted(*, facts: bool) -> str:
-    """Return the SQL of all that counts: by site, home and day or month, or booking by booking."""
-    kept, table = ("site_id, home_id, day", "usage_cell")
-    within = OF_CELLS
-    if facts:
-        kept, table, within = f"booking_id, organisation_id, {kept}", "usage_fact", WITHIN
-    of_mark = ", ".join(f"f.{name}" for name in kept.split(", "))
+def of_facts() -> str:
+    """Return the SQL of what counts, booking by booking."""
+    kept = "booking_id, organisation_id, site_id, home_id, day"
+    return _put_right(
+        kept, *(f"usage_fact WHERE {WITHIN} AND {reach}" for reach in _REACHES), counts=_COUNTS
+    )
+
+
+def of_cells(unit: Grain) -> str:
+    """Return the SQL of what counts, by site and day, or by site and first day of the month."""
+    rows = _put_right("site_id, day", AT_OWN_SITES, _ELSEWHERE, counts=_SIGNED, of="c.")
+    day = f"date_trunc('{unit}', day::timestamp)::date"
+    return f"SELECT site_id, {day} AS day, {_TOTALS} FROM ({rows}) u GROUP BY 1, 2"
+
+
+def _put_right(kept: str, *sources: str, counts: str, of: str = "") -> str:
+    """Take what is marked out of what was folded, and add what its rows say."""
+    columns = kept.split(", ")
+    kept, of_mark = (", ".join(f"{table}{name}" for name in columns) for table in (of, "f."))
     return "\n    UNION ALL ".join(
         (
-            *(
-                f"SELECT {kept}, {_COUNTS} FROM {table} WHERE {within} AND {reach}"
-                for reach in _REACHES
-            ),
+            *(f"SELECT {kept}, {counts} FROM {source}" for source in sources),
             f"SELECT {of_mark}, {_NEGATED} FROM marked m JOIN usage_fact f"
             f" ON f.booking_id = m.booking_id WHERE f.{WITHIN} AND {EITHER}",
             f"SELECT {of_mark}, {_COUNTS} FROM marked m CROSS JOIN LATERAL"
@@ -57,16 +86,53 @@ def counted(*, facts: bool) -> str:
     )
 
 
-def period(since: date, until: date, *, by_day: bool = False) -> dict[str, date]:
-    """Return the days `[since, until)` and the whole months in them, which sums of months count.
+class Span(NamedTuple):
+    """Sums of `[since, until)` to be added; to be taken away, if the sign is -1."""
+
+    grain: Grain
+    since: date
+    until: date
+    sign: int
+
+
+def given(actor: Actor, since: date, until: date, *, by_day: bool = False) -> dict[str, Any]:
+    """Return the parameters of the pieces.
 
     Args:
+        actor: who reads; what they oversee is counted.
         since: first day.
         until: day after the last.
         by_day: whether days are told apart, so that no sum of a month will do.
     """
-    following = date(since.year + since.month // 12, since.month % 12 + 1, 1)
-    first, last = (since if since.day == 1 else following), until.replace(day=1)
-    if by_day or first >= last:
-        first = last = until
-    return {"since": since, "until": until, "month_since": first, "month_until": last}
+    whole = [Span(Grain.DAY, since, until, 1)]
+    spans = whole if by_day else list(_spans(since, until))
+    return {
+        "paths": actor.paths(*OVERSEERS),
+        "since": since,
+        "until": until,
+        "grains": [str(span.grain) for span in spans],
+        "sinces": [span.since for span in spans],
+        "untils": [span.until for span in spans],
+        "signs": [span.sign for span in spans],
+    }
+
+
+def _spans(since: date, until: date) -> Iterator[Span]:
+    """Make days of months, and of what a month at either end has too much or too little.
+
+    A month of which most is asked for is taken whole, and the other days are taken away.
+    """
+    first, last = _nearest(since), _nearest(until)
+    if first >= last:
+        yield Span(Grain.DAY, since, until, 1)
+        return
+    yield Span(Grain.MONTH, first, last, 1)
+    yield Span(Grain.DAY, min(since, first), max(since, first), 1 if since < first else -1)
+    yield Span(Grain.DAY, min(until, last), max(until, last), 1 if last < until else -1)
+
+
+def _nearest(day: date) -> date:
+    """Return the first day of a month that is nearest to a day."""
+    first = day.replace(day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return first if day - first <= following - day else following

@@ -449,8 +449,8 @@ def came(session: Session, history: History) -> list[list[int]]:
         ("AND day < %(until)s\n    AND f.booking_id", "AND f.booking_id"),
         ("OR o.parent_id = g.home_id", ""),
         (
-            "AND home_id NOT IN (SELECT id FROM own_home)",
-            "AND home_id IN (SELECT id FROM own_home)",
+            "AND c.home_id NOT IN (SELECT id FROM own_home)",
+            "AND c.home_id IN (SELECT id FROM own_home)",
         ),
     ],
 )
