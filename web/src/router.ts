@@ -153,6 +153,37 @@ export const router = createRouter({
       component: () => import('./views/InboxView.vue'),
       meta: { login: true },
     },
+    {
+      path: '/ways',
+      name: 'ways',
+      component: () => import('./views/WaysView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/outbox',
+      name: 'outbox',
+      component: () => import('./views/OutboxView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/jobs',
+      name: 'jobs',
+      component: () => import('./views/JobsView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/webhooks',
+      name: 'webhooks',
+      component: () => import('./views/WebhooksView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/webhooks/:webhook',
+      name: 'webhook',
+      component: () => import('./views/WebhookView.vue'),
+      props: true,
+      meta: { login: true },
+    },
     { path: '/me', name: 'me', component: () => import('./views/MeView.vue') },
     {
       path: '/calendar',

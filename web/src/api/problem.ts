@@ -15,6 +15,7 @@ interface ProblemBody {
   alternatives?: Alternative[]
   items?: GroupItem[]
   retry_after_seconds?: number
+  channel?: string
 }
 
 /** Whatever kept a call from its answer, in words that can be shown to a person. */
@@ -30,6 +31,8 @@ export class Problem extends Error {
   readonly items: GroupItem[]
   /** How long a person who failed too often has to wait. */
   readonly waitMinutes: number
+  /** The way of messages whose address is unfit. */
+  readonly channel: string
 
   constructor(status: number, body: ProblemBody = {}) {
     super(body.title ?? 'problem')
@@ -40,6 +43,7 @@ export class Problem extends Error {
     this.errors = body.errors ?? []
     this.alternatives = body.alternatives ?? []
     this.items = body.items ?? []
+    this.channel = body.channel ?? ''
     this.waitMinutes = Math.ceil((body.retry_after_seconds ?? 0) / 60)
   }
 

@@ -83,6 +83,18 @@ export type SubsidyRule = Schemas['SubsidyRulePublic']
 export type SubsidyPreview = Schemas['SubsidyPreview']
 export type ExceptionKind = Schemas['ExceptionKind']
 export type Organisation = Schemas['OrganisationPublic']
+export type Way = Schemas['Way']
+export type Channel = Schemas['ChannelPublic']
+export type Outward = Channel['channel']
+export type Delivery = Schemas['app__api__outbox__DeliveryPublic']
+export type DeliveryStatus = Delivery['status']
+export type Job = Schemas['JobPublic']
+export type JobRow = Schemas['JobRowPublic']
+export type Webhook = Schemas['WebhookPublic']
+export type WebhookMade = Schemas['WebhookMade']
+export type WebhookDelivery = Schemas['app__api__webhooks__DeliveryPublic']
+export type WebhookState = Schemas['DeliveryState']
+export type EventType = Schemas['EventType']
 
 /** A session offered in a refusal; problem members are outside of the schema. */
 export type Alternative = Session & { site: { id: string; name: string } }

@@ -29,6 +29,15 @@ export const seesClaims = computed(() => holds([...SITE_ROLES, ...FIGURES_ROLES]
 export const reviewsClaims = computed(() => holds(['fund_officer']))
 export const approvesClaims = computed(() => holds(['fund_approver']))
 export const keepsFunds = computed(() => reviewsClaims.value || approvesClaims.value)
+/** Whether this person looks after a whole district: its outbox and its webhooks. */
+export const keepsDistrict = computed(() => holds(['district_staff']))
+export const seesWebhooks = computed(() => holds(['district_staff', 'auditor']))
+export const keepsJobs = computed(() => holds(['district_staff', 'system_admin']))
+/** The districts this person looks after. */
+export const keptDistricts = computed(() => {
+  const grants = me.value?.grants.filter((grant) => grant.role === 'district_staff') ?? []
+  return grants.flatMap((grant) => (grant.organisation ? [grant.organisation] : []))
+})
 /** The branches for which this person may order. */
 export const branches = computed(() => {
   const grants = me.value?.grants.filter((grant) => grant.role === 'organiser') ?? []
