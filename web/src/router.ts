@@ -184,6 +184,19 @@ export const router = createRouter({
       props: true,
       meta: { login: true },
     },
+    {
+      path: '/people',
+      name: 'people',
+      component: () => import('./views/PeopleView.vue'),
+      meta: { login: true },
+    },
+    {
+      path: '/people/:user',
+      name: 'person',
+      component: () => import('./views/PersonView.vue'),
+      props: true,
+      meta: { login: true },
+    },
     { path: '/me', name: 'me', component: () => import('./views/MeView.vue') },
     {
       path: '/calendar',

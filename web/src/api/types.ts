@@ -95,6 +95,9 @@ export type WebhookMade = Schemas['WebhookMade']
 export type WebhookDelivery = Schemas['app__api__webhooks__DeliveryPublic']
 export type WebhookState = Schemas['DeliveryState']
 export type EventType = Schemas['EventType']
+export type User = Schemas['UserPublic']
+export type UserGrant = Schemas['UserGrant']
+export type OneTimeCode = Schemas['app__api__keeping__OneTimeCodePublic']
 
 /** A session offered in a refusal; problem members are outside of the schema. */
 export type Alternative = Session & { site: { id: string; name: string } }

@@ -29,6 +29,9 @@ export const seesClaims = computed(() => holds([...SITE_ROLES, ...FIGURES_ROLES]
 export const reviewsClaims = computed(() => holds(['fund_officer']))
 export const approvesClaims = computed(() => holds(['fund_approver']))
 export const keepsFunds = computed(() => reviewsClaims.value || approvesClaims.value)
+/** Whether this person makes accounts, changes them and hands out codes. */
+export const keepsPeople = computed(() => holds(['organiser', 'town_staff', 'district_staff', 'system_admin']))
+export const seesPeople = computed(() => keepsPeople.value || holds(['security_admin', 'auditor']))
 /** Whether this person looks after a whole district: its outbox and its webhooks. */
 export const keepsDistrict = computed(() => holds(['district_staff']))
 export const seesWebhooks = computed(() => holds(['district_staff', 'auditor']))
