@@ -1,4 +1,4 @@
-import type { EntryKind, FundAccount, ReversalStatus } from '@/api/types'
+import type { EntryKind, FundAccount, ReversalStatus, WhenExhausted } from '@/api/types'
 
 export const ACCOUNTS: Record<FundAccount, string> = {
   source: '拨款来源',
@@ -29,4 +29,18 @@ export const REVERSALS: Record<ReversalStatus, string> = {
   asked: '待复核',
   confirmed: '已冲正',
   refused: '已驳回',
+}
+
+/** What becomes of an order that the fund cannot cover. */
+export const WHEN_EXHAUSTED: Record<WhenExhausted, string> = {
+  refuse: '不能接单',
+  unfunded: '照常接单，不补助',
+}
+
+/** Fen of `450000` or `1,234.50` yuan; null for what is no such sum. No sum goes through a fraction. */
+export function fenOf(typed: string): number | null {
+  const found = /^(\d{1,11})(?:\.(\d{1,2}))?$/.exec(typed.replace(/[,，\s]/g, ''))
+  if (!found) return null
+  const fen = Number(found[1]) * 100 + Number((found[2] ?? '').padEnd(2, '0'))
+  return fen > 0 ? fen : null
 }
