@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 from sqlmodel import Session
@@ -17,6 +17,7 @@ from app.models import Organisation, Role
 from app.services.calendar import local_date
 from app.services.exports import Media
 from bench import export_ground, order_ground, scratch, servers
+from bench.accounts import signed_in
 from bench.runs import Row, Setting
 from race import rows
 
@@ -31,10 +32,14 @@ _GROWN_MB = 30.0
 def export(setting: Setting) -> Iterator[Row]:
     """A million bookings made into a file by the job and fetched, as CSV and as XLSX."""
     with scratch.own(setting.url, "exports") as url:
-        token, photos = _filled(setting, url), setting.folder / "photos"
+        staff_id, photos = _filled(setting, url), setting.folder / "photos"
         with servers.ours(url, photos=photos) as ours:
-            headers = {"Authorization": f"Bearer {token}"}
-            with httpx2.Client(base_url=ours.base, headers=headers, timeout=600) as client:
+
+            def sign(request: httpx2.Request) -> httpx2.Request:
+                request.headers["Authorization"] = f"Bearer {signed_in(url, staff_id)}"
+                return request
+
+            with httpx2.Client(base_url=ours.base, auth=sign, timeout=600) as client:
                 # The first table of a server is small, so that what it imports is not counted.
                 _fetched(client, _made(client, setting, url, photos, "overview", Media.CSV)["id"])
                 for media in Media:
@@ -97,8 +102,8 @@ def _fetched(client: httpx2.Client, export_id: str) -> int:
         return sum(map(len, reply.iter_bytes()))
 
 
-def _filled(setting: Setting, url: str) -> str:
-    """Put a district with its bookings there; return the token of its staff."""
+def _filled(setting: Setting, url: str) -> UUID:
+    """Put a district with its bookings there; return who oversees it."""
     engine, now = create_engine(url), setting.now
     with Session(engine) as session, session.begin():
         made = order_ground.build(
@@ -108,4 +113,4 @@ def _filled(setting: Setting, url: str) -> str:
         staff = rows.person(session, Role.DISTRICT_STAFF, now, organisation_id=district_id)
     engine.dispose()
     export_ground.fill(url, district_id=district_id, rows=ROWS, since=now - _A_YEAR)
-    return staff.token
+    return staff.account_id

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from datetime import date, timedelta
 from random import Random
 from urllib.parse import urlencode
+from uuid import UUID
 
 import psycopg
 from sqlmodel import Session
@@ -18,12 +19,14 @@ from app.models import OrganisationKind, Policy, Role, Venue
 from app.services import facts
 from app.services.calendar import local_date
 from bench import export_ground, scratch, servers
+from bench.accounts import signed_in
 from bench.loads import Http
 from bench.questions import API
 from bench.runs import Row, Setting, p50, p95
 from race import rows
 
-FEW, MANY = 500_000, 5_000_000
+SIZES = (500_000, 5_000_000)
+"""Bookings: few, and many."""
 _TOWNS, _SITES = 13, 27
 _BRANCHES = 1_801
 """A prime, so that branches taken in turn come to all sites."""
@@ -36,20 +39,22 @@ _MOST_MS = 20.0
 def statistics(setting: Setting) -> Iterator[Row]:
     """P5: the overview and usage by month, category and town, of a year that begins on any day."""
     with ExitStack() as stack:
+        urls = {size: stack.enter_context(scratch.own(setting.url, "figures")) for size in SIZES}
+        readers = {size: _filled(setting, url, size) for size, url in urls.items()}
         legs = {}
-        for size in (FEW, MANY):
-            url = stack.enter_context(scratch.own(setting.url, "figures"))
-            token = _filled(setting, url, size)
+        for size, url in urls.items():
             server = stack.enter_context(servers.ours(url))
+            token = signed_in(url, readers[size])
             for what, paths in _paths(setting).items():
                 legs[f"{what} {size}"] = Http(server.base, paths, 1, token=token)
         turns = setting.in_turns(legs)
+    few, many = SIZES
     for what in _paths(setting):
-        few, many = f"{what} {FEW}", f"{what} {MANY}"
-        told, theirs = turns.told(many), turns.told(few)
-        value, said = turns.ratio(many, few, p50), f"{what}, {MANY:,} bookings / {FEW:,}, p50"
-        yield Row("P5", said, value, _GROWN, at_most=True, ours=told, theirs=theirs)
-        value, said = turns.median(many, p95), f"{what}, {MANY:,} bookings, p95"
+        ours, theirs = f"{what} {many}", f"{what} {few}"
+        told, other = turns.told(ours), turns.told(theirs)
+        value, said = turns.ratio(ours, theirs, p50), f"{what}, {many:,} bookings / {few:,}, p50"
+        yield Row("P5", said, value, _GROWN, at_most=True, ours=told, theirs=other)
+        value, said = turns.median(ours, p95), f"{what}, {many:,} bookings, p95"
         yield Row("P5", said, value, _MOST_MS, at_most=True, unit="ms", ours=told)
 
 
@@ -72,8 +77,8 @@ def _path(name: str, since: date, until: date, *more: tuple[str, str]) -> str:
     return f"{API}/statistics/{name}?{asked}"
 
 
-def _filled(setting: Setting, url: str, size: int) -> str:
-    """Put a district with so many bookings there, counted; return the token of its staff.
+def _filled(setting: Setting, url: str, size: int) -> UUID:
+    """Put a district with so many bookings there, counted; return who oversees it.
 
     Raises:
         RuntimeError: the sums do not count them all.
@@ -92,7 +97,7 @@ def _filled(setting: Setting, url: str, size: int) -> str:
             )
             rows.programme(session, site.id, needs_guide=False)
         district_id = district.id
-        token = rows.person(session, Role.DISTRICT_STAFF, now, organisation_id=district_id).token
+        staff = rows.person(session, Role.DISTRICT_STAFF, now, organisation_id=district_id)
     export_ground.fill(
         url, district_id=district_id, rows=size, since=now - _YEARS, apart=_YEARS / size
     )
@@ -102,4 +107,4 @@ def _filled(setting: Setting, url: str, size: int) -> str:
     engine.dispose()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
-    return token
+    return staff.account_id

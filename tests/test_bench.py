@@ -243,8 +243,7 @@ def test_long_tables_are_made_and_fetched_whole(
 def test_statistics_of_few_bookings_are_measured_beside_those_of_many(
     own_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "FEW", 60)
-    monkeypatch.setattr(figures, "MANY", 600)
+    monkeypatch.setattr(figures, "SIZES", (60, 600))
     setting = Setting(plain(own_engine.url), clock.now(), tmp_path, 1, Effort(1, 1, 1))
     measured = list(figures.statistics(setting))
     assert [row.unit for row in measured] == ["", "ms", "", "ms"]
