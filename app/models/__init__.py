@@ -73,7 +73,15 @@ from app.models.subsidy import (
 )
 from app.models.throttle import LoginThrottle, RateCounter
 from app.models.unmet_search import UnmetSearch
-from app.models.usage import COUNTED, Counted, Grain, UsageCell, UsageFact, UsageMark
+from app.models.usage import (
+    COUNTED,
+    EVERY_HOME,
+    Counted,
+    Grain,
+    UsageCell,
+    UsageFact,
+    UsageMark,
+)
 from app.models.venue import Closure, OnHoliday, OpeningRule, Programme, ProgrammeKind, Venue
 from app.models.venue_session import GROUPS_FIT, NO_OVERLAP, PEOPLE_FIT, VenueSession
 from app.models.visit import Means, Review, Visit
@@ -91,6 +99,7 @@ __all__ = [
     "ACCOUNTS",
     "COUNTED",
     "DEPLOYMENT",
+    "EVERY_HOME",
     "GROUPS_FIT",
     "GUIDE_NO_OVERLAP",
     "HOLDING",

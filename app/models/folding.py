@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from app.db import SERVICE
 from app.models.base import ddl
-from app.models.usage import COUNTED, Grain
+from app.models.usage import COUNTED, EVERY_HOME, Grain
 
 _COUNTS = ", ".join(COUNTED)
 
@@ -44,6 +44,14 @@ CROSS JOIN LATERAL (
 $$"""
 """What each booking counts for by the rows; planned into the statement that asks, so by index."""
 
+OF = """\
+CREATE FUNCTION usage_of(ids uuid[]) RETURNS SETOF usage_fact LANGUAGE plpgsql STABLE ROWS 100 AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM usage_live() u WHERE u.booking_id = ANY(ids);
+END
+$$"""
+"""What some bookings count for by the rows; planned once, and not by each statement that asks."""
+
 _SUMS = ", ".join(f"sum(c.{name})::bigint" for name in COUNTED)
 _SIGNED = ", ".join(f"sum(f.sign * f.{name})::bigint" for name in COUNTED)
 _ADDED = ", ".join(f"{name} = usage_cell.{name} + excluded.{name}" for name in COUNTED)
@@ -55,7 +63,9 @@ _NEW = ", ".join(
 _KEPT = f"{_COUNTS}, {_WHERE}"
 _GRAINS = ", ".join(f"('{grain}')" for grain in Grain)
 _TOGETHER = """\
-f.site_id, g.grain, date_trunc(g.grain, f.day::timestamp)::date, f.home_id"""
+f.site_id, g.grain, date_trunc(g.grain, f.day::timestamp)::date, h.home_id"""
+_HOMES = f"(VALUES (f.home_id), ('{EVERY_HOME}')) h (home_id)"
+_EACH = f"(VALUES {_GRAINS}) g (grain) CROSS JOIN LATERAL {_HOMES}"
 
 FOLD = f"""\
 CREATE FUNCTION usage_fold(most integer) RETURNS bigint LANGUAGE plpgsql
@@ -86,7 +96,7 @@ BEGIN
         INSERT INTO usage_cell (site_id, grain, day, home_id, {_COUNTS})
         SELECT {_TOGETHER}, {_SIGNED}
         FROM (SELECT 1 AS sign, n.* FROM fresh n UNION ALL SELECT -1, o.* FROM before o) f
-        CROSS JOIN (VALUES {_GRAINS}) g (grain)
+        CROSS JOIN {_EACH}
         GROUP BY 1, 2, 3, 4
         ON CONFLICT (site_id, grain, day, home_id) DO UPDATE SET {_ADDED}
     )
@@ -116,7 +126,7 @@ BEGIN
     GET DIAGNOSTICS counted = ROW_COUNT;
     INSERT INTO usage_cell (site_id, grain, day, home_id, {_COUNTS})
     SELECT {_TOGETHER}, {_SUMS.replace("c.", "f.")}
-    FROM usage_fact f CROSS JOIN (VALUES {_GRAINS}) g (grain)
+    FROM usage_fact f CROSS JOIN {_EACH}
     GROUP BY 1, 2, 3, 4;
     RETURN counted;
 END
@@ -185,5 +195,5 @@ GUARDED = (
     f"GRANT EXECUTE ON FUNCTION usage_fold(integer), usage_rebuild() TO {SERVICE}",
 )
 
-for _statement in (LIVE, FOLD, REBUILD, MARK, *MARKS, *GUARDED):
+for _statement in (LIVE, OF, FOLD, REBUILD, MARK, *MARKS, *GUARDED):
     event.listen(SQLModel.metadata, "after_create", ddl(_statement))

@@ -81,8 +81,12 @@ class UsageFact(Counted, table=True):
     day: date
 
 
+EVERY_HOME = UUID(int=0)
+"""In the place of a home: the sums of a site over all homes, so that its readers read one row."""
+
+
 class UsageCell(Counted, table=True):
-    """The sums of the facts of one site and home, of a day or of a month."""
+    """The sums of the facts of one site, of one home or of all, of a day or of a month."""
 
     __tablename__ = "usage_cell"
     __table_args__: Any = (
@@ -93,6 +97,13 @@ class UsageCell(Counted, table=True):
             "grain",
             "day",
             postgresql_include=["site_id"],
+        ),
+        Index(
+            "usage_cell_site_id_grain_day_idx",
+            "site_id",
+            "grain",
+            "day",
+            postgresql_where=text(f"home_id = '{EVERY_HOME}'"),
         ),
     )
 

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import text
 from sqlmodel import Session
 
-from app.models import COUNTED
+from app.models import COUNTED, EVERY_HOME
 
 MOST_AT_ONCE = 1_000
 """Bookings folded in one transaction; folding more takes no lock that anybody else waits for."""
@@ -29,9 +29,10 @@ DRIFTED_FACTS = """
 
 DRIFTED_CELLS = f"""
     SELECT site_id || ' ' || home_id || ' ' || grain || ' ' || day FROM (
-        SELECT f.site_id, f.home_id, g.grain, {_COUNTS},
+        SELECT f.site_id, h.home_id, g.grain, {_COUNTS},
                date_trunc(g.grain, f.day::timestamp)::date AS day
         FROM usage_fact f CROSS JOIN (VALUES ('day'), ('month')) g (grain)
+        CROSS JOIN LATERAL (VALUES (f.home_id), ('{EVERY_HOME}')) h (home_id)
         UNION ALL
         SELECT site_id, home_id, grain, {_NEGATED}, day FROM usage_cell) c
     GROUP BY site_id, home_id, grain, day HAVING {_LEFT}"""

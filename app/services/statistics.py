@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping, func, text
 from sqlmodel import Session, col, select
 
 from app.models import (
+    EVERY_HOME,
     BookingStatus,
     Fund,
     FundAccount,
@@ -27,7 +28,7 @@ from app.models import (
 from app.services import bookings
 from app.services.access import OVERSEERS, Actor, below
 from app.services.usage import measures
-from app.services.usage_sums import AT_OWN_SITES, EITHER, SCOPE, SUMS, WITHIN, given, of_cells
+from app.services.usage_sums import EITHER, OF_MARKED, SCOPE, SUMS, WITHIN, given, of_cells
 
 TOP = 10
 _MEASURES = {str(status): str(status) for status in BookingStatus} | {"no_show": "no_shows"}
@@ -47,8 +48,10 @@ _CAME = f"""
     AND f.booking_id NOT IN (SELECT booking_id FROM marked)"""
 _BRANCHES_CAME = text(f"""
     WITH {SCOPE}, guest AS (
-        SELECT DISTINCT c.site_id, c.home_id FROM {AT_OWN_SITES}
-        WHERE c.visits > 0 AND c.home_id NOT IN (SELECT id FROM own_home))
+        SELECT DISTINCT c.site_id, c.home_id FROM own_site o JOIN usage_cell c ON c.site_id = o.id
+        WHERE c.grain = 'month' AND c.day < :until
+        AND c.day >= date_trunc('month', CAST(:since AS timestamp))::date
+        AND c.home_id <> '{EVERY_HOME}' AND c.home_id NOT IN (SELECT id FROM own_home))
     SELECT count(*) FROM (
         SELECT o.id FROM organisation o CROSS JOIN LATERAL ({_CAME} LIMIT 1) came
         WHERE o.path <@ ANY(CAST(:paths AS ltree[]))
@@ -56,8 +59,7 @@ _BRANCHES_CAME = text(f"""
         SELECT o.id FROM guest g JOIN organisation o ON o.id = g.home_id OR o.parent_id = g.home_id
         CROSS JOIN LATERAL ({_CAME} AND f.site_id = g.site_id LIMIT 1) came
         UNION
-        SELECT f.organisation_id FROM marked m CROSS JOIN LATERAL
-            (SELECT * FROM usage_live() u WHERE u.booking_id = m.booking_id) f
+        SELECT f.organisation_id FROM {OF_MARKED} f
         WHERE f.visits > 0 AND f.{WITHIN} AND {EITHER}) b""")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from app.models import COUNTED, Grain
+from app.models import COUNTED, EVERY_HOME, Grain
 from app.services.access import OVERSEERS, Actor
 
 SUMS = ", ".join(f"coalesce(sum(c.{name}), 0) AS {name}" for name in COUNTED)
@@ -28,6 +28,8 @@ SCOPE = """
             CAST(:untils AS date[]), CAST(:signs AS bigint[])) u (grain, since, until, sign))"""
 """Whom and what the reader oversees, what is marked, and which sums the days are made of."""
 WITHIN = "day >= :since AND day < :until"
+OF_MARKED = "usage_of(ARRAY(SELECT booking_id FROM marked))"
+"""What the rows say of what is marked."""
 EITHER = "(f.site_id IN (SELECT id FROM own_site) OR f.home_id IN (SELECT id FROM own_home))"
 """That a fact `f` is of a site or of a branch the reader oversees."""
 _COUNTS = ", ".join(COUNTED)
@@ -37,9 +39,9 @@ _SIGNED = ", ".join(f"p.sign * c.{name} AS {name}" for name in COUNTED)
 _CELLS = """
     (SELECT * FROM usage_cell u WHERE {where} AND u.grain = p.grain
         AND u.day >= p.since AND u.day < p.until OFFSET 0)"""
-AT_OWN_SITES = f"""
-    span p CROSS JOIN own_site o CROSS JOIN LATERAL {_CELLS.format(where="u.site_id = o.id")} c"""
-"""Sums `c` at the sites the reader oversees."""
+_AT_OWN_SITES = f"""
+    span p CROSS JOIN own_site o CROSS JOIN LATERAL
+    {_CELLS.format(where=f"u.site_id = o.id AND u.home_id = '{EVERY_HOME}'")} c"""
 # Nearly all that own branches do is at own sites: those sums are passed by within the index.
 _OF_GUESTS = _CELLS.replace("*", "site_id, grain, day, home_id").format(
     where="u.home_id = h.id AND u.site_id NOT IN (SELECT id FROM own_site)"
@@ -65,7 +67,7 @@ def of_facts() -> str:
 
 def of_cells(unit: Grain) -> str:
     """Return the SQL of what counts, by site and day, or by site and first day of the month."""
-    rows = _put_right("site_id, day", AT_OWN_SITES, _ELSEWHERE, counts=_SIGNED, of="c.")
+    rows = _put_right("site_id, day", _AT_OWN_SITES, _ELSEWHERE, counts=_SIGNED, of="c.")
     day = f"date_trunc('{unit}', day::timestamp)::date"
     return f"SELECT site_id, {day} AS day, {_TOTALS} FROM ({rows}) u GROUP BY 1, 2"
 
@@ -79,9 +81,7 @@ def _put_right(kept: str, *sources: str, counts: str, of: str = "") -> str:
             *(f"SELECT {kept}, {counts} FROM {source}" for source in sources),
             f"SELECT {of_mark}, {_NEGATED} FROM marked m JOIN usage_fact f"
             f" ON f.booking_id = m.booking_id WHERE f.{WITHIN} AND {EITHER}",
-            f"SELECT {of_mark}, {_COUNTS} FROM marked m CROSS JOIN LATERAL"
-            " (SELECT * FROM usage_live() u WHERE u.booking_id = m.booking_id) f"
-            f" WHERE f.{WITHIN} AND {EITHER}",
+            f"SELECT {of_mark}, {_COUNTS} FROM {OF_MARKED} f WHERE f.{WITHIN} AND {EITHER}",
         )
     )
 
