@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx2
 import pytest
 from sqlalchemy import Engine, text
-from sqlmodel import Session, select
+from sqlmodel import Session, func, select
 
-from app.models import Booking, Role, VenueSession
+from app.models import Booking, RefusedOrder, Role, VenueSession
 from app.services import tokens, verify
 from tests.conftest import NOW, as_owner
 from tests.live import serving
@@ -92,6 +92,9 @@ def test_of_two_hundred_orders_for_one_place_exactly_one_wins(
     with Session(own_engine) as session:
         slot = session.get_one(VenueSession, slot_id)
         assert (slot.people_held, slot.groups_held) == (20, 1)
+        told = select(func.sum(RefusedOrder.times), func.count()).select_from(RefusedOrder)
+        times, rows = session.exec(told).one()
+        assert times == RIVALS - 1 >= rows
         assert list(verify.violations(session, now=NOW)) == []
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel
 from sqlmodel import Session
 
@@ -17,6 +16,7 @@ from app.api.group_wishes import GroupIn, OnConflict, planned
 from app.api.moves import SILENT, MoveBody
 from app.api.once import OnceDep
 from app.api.problems import Problem, language_of, problems, written
+from app.api.refused_orders import DryRunDep, RefusalsCounted
 from app.errors import DomainError, Unauthenticated
 from app.models import Booking, GroupKind
 from app.services import (
@@ -25,6 +25,7 @@ from app.services import (
     moves,
     organisations,
     privacy,
+    refused_orders,
     sessions,
 )
 from app.services.access import Actor, NotInScope
@@ -93,7 +94,7 @@ class CancelledBookings(BaseModel):
     "",
     status_code=201,
     operation_id="createBookingGroup",
-    dependencies=[SessionsAhead],
+    dependencies=[RefusalsCounted, SessionsAhead],
     summary="Order a route or a series",
     response_model=GroupReport,
     responses=problems(
@@ -114,9 +115,7 @@ def create_group(
     now: NowDep,
     once: OnceDep,
     request: Request,
-    dry_run: Annotated[
-        bool, Query(description="Answer 200 with the report it would be, and leave no trace")
-    ] = False,
+    dry_run: DryRunDep,
 ) -> Response:
     """Book all of it or, with `on_conflict=skip`, what can be had.
 
@@ -137,6 +136,9 @@ def create_group(
     items = _booked(session, outcomes, actor, now, language)
     report = GroupReport(id=group.id, kind=GroupKind(group.kind), items=items)
     if trial is None:
+        left_out = refused_orders.short([one.refusal for one in outcomes])
+        if left_out:
+            refused_orders.count(session, refused=left_out, now=now)
         return once.answer(201, report)
     trial.rollback()
     return once.preview(report)

@@ -25,6 +25,7 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.refused_orders import DryRunDep, RefusalsCounted
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Booking, BookingStatus, Purpose, SubsidyStatus
 from app.services import (
@@ -219,7 +220,7 @@ def _public(view: bookings.View, now: datetime) -> BookingPublic:
     "",
     status_code=201,
     operation_id="createBooking",
-    dependencies=[SessionsAhead],
+    dependencies=[RefusalsCounted, SessionsAhead],
     summary="Order sessions for a branch",
     response_model=BookingPublic,
     responses=problems(
@@ -240,9 +241,7 @@ def create_booking(
     session: SessionDep,
     now: NowDep,
     once: OnceDep,
-    dry_run: Annotated[
-        bool, Query(description="Answer 200 with the booking it would be, and leave no trace")
-    ] = False,
+    dry_run: DryRunDep,
 ) -> Response:
     """Hold the places at once, and ask the site's manager to accept.
 

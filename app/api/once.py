@@ -61,6 +61,7 @@ async def get_request_hash(request: Request) -> bytes:
 
 
 def get_once(
+    request: Request,
     request_hash: Annotated[bytes, Depends(get_request_hash)],
     actor: ActorDep,
     session: SessionDep,
@@ -82,7 +83,9 @@ def get_once(
         )
         if done is not None:
             raise Replayed(done)
-    return Once(session, actor.account_id, key, now)
+    once = Once(session, actor.account_id, key, now)
+    request.state.once = once
+    return once
 
 
 OnceDep = Annotated[Once, Depends(get_once)]

@@ -58,6 +58,7 @@ from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, 
 from app.models.posting import STEP_ONCE
 from app.models.provider_token import ProviderToken
 from app.models.reconciliation_report import ReconciliationReport
+from app.models.refused_order import RefusedOrder, Shortage
 from app.models.registration import Registration, RegistrationStatus
 from app.models.site import Category, Crs, Site, SiteKind, SiteStatus
 from app.models.site_card import SiteCard, SiteCardStale
@@ -185,6 +186,7 @@ __all__ = [
     "RateCounter",
     "ReconciliationReport",
     "RefreshToken",
+    "RefusedOrder",
     "Registration",
     "RegistrationStatus",
     "ReportStatus",
@@ -194,6 +196,7 @@ __all__ = [
     "Review",
     "Role",
     "Sector",
+    "Shortage",
     "Site",
     "SiteCard",
     "SiteCardStale",

@@ -13,6 +13,8 @@ from app.models.base import Instant
 class IdempotencyKey(SQLModel, table=True):
     """One answered request of one account, written in the transaction that did what it asked.
 
+    One without an answer was refused for want of room, and counted; its key is free.
+
     `request_hash` covers method, path and body; `answer` is the body sent, byte for byte,
     encrypted: it may tell a phone number.
     """

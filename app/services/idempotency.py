@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Executable, and_, bindparam, case, delete, null, update
+from sqlalchemy import Executable, and_, bindparam, case, delete, null, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col
 
@@ -34,9 +34,10 @@ def _claim() -> Executable:
     names = ("account_id", "key", "request_hash", "made_at")
     wanted = insert(IdempotencyKey).values({name: bindparam(name) for name in names})
     kept, sent = IdempotencyKey, wanted.excluded
-    old = col(kept.made_at) <= bindparam("fresh", type_=Instant)
+    fresh = bindparam("fresh", type_=Instant)
+    old = or_(col(kept.made_at) <= fresh, col(kept.status).is_(None))
     # What is kept stays as it is, and locked, so that no job deletes it before it is read; what is
-    # too old begins anew.
+    # too old begins anew, as does what was only marked.
     said = {
         "request_hash": case((old, sent.request_hash), else_=kept.request_hash),
         "made_at": case((old, sent.made_at), else_=kept.made_at),
@@ -56,6 +57,12 @@ _KEEP = (
     update(IdempotencyKey)
     .where(_THIS)
     .values(status=bindparam("status"), answer=bindparam("answer"))
+)
+_MARK = (
+    insert(IdempotencyKey)
+    .values({n: bindparam(n) for n in ("account_id", "key", "request_hash", "made_at")})
+    .on_conflict_do_nothing()
+    .returning(col(IdempotencyKey.key))
 )
 _LEAVE = delete(IdempotencyKey).where(_THIS)
 
@@ -107,6 +114,21 @@ def keep(session: Session, *, account_id: UUID, key: UUID, answer: Answer) -> No
 def leave(session: Session, *, account_id: UUID, key: UUID) -> None:
     """Give up a claimed key, as if it had never been sent."""
     session.connection().execute(_LEAVE, {"of": account_id, "by": key})
+
+
+def mark(session: Session, *, account_id: UUID, key: UUID, now: datetime) -> bool:
+    """Note that a request with this key came to nothing; tell whether it is the first time.
+
+    The key is as free as before; one that was answered meanwhile stays as it is.
+
+    Args:
+        session: open transaction, not that of the request.
+        account_id: whose key.
+        key: as sent.
+        now: the present instant, aware.
+    """
+    marked = {"account_id": account_id, "key": key, "request_hash": b"", "made_at": now}
+    return session.connection().execute(_MARK, marked).first() is not None
 
 
 def forget_old(session: Session, now: datetime) -> int:

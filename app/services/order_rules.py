@@ -22,6 +22,7 @@ from app.models import (
 from app.services import alternatives, calendar, policies
 from app.services.calendar import local_date
 from app.services.refusals import (
+    SHORT_OF_ROOM,
     BeyondHorizon,
     BranchSuspended,
     LeadTimeTooShort,
@@ -34,6 +35,7 @@ from app.services.refusals import (
     SessionsNotConsecutive,
     SiteNotOpen,
     TooManyOpenBookings,
+    Want,
 )
 from app.services.sessions import SessionNotFound
 from app.services.standings import Standing
@@ -256,6 +258,8 @@ def refuse(session: Session, asked: Asked, refusal: Refused) -> NoReturn:
         Refused: always.
     """
     refusal.facts["rule"] = refusal.slug()
+    if isinstance(refusal, SHORT_OF_ROOM):
+        refusal.want = Want(asked.site.id, asked.slots[0].starts_at, asked.people)
     refusal.facts["alternatives"] = [] if _hopeless(asked) else _offers(session, asked)
     raise refusal
 

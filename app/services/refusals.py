@@ -1,12 +1,29 @@
 """What an order can be refused for: one class a rule."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
 from app.errors import Conflict
 
 
+@dataclass(frozen=True)
+class Want:
+    """What there was no room for: a group of so many people, at a site from an aware instant."""
+
+    site_id: UUID
+    starts_at: datetime
+    people: int
+
+
 class Refused(Conflict):
-    """The rules do not allow this order."""
+    """The rules do not allow this order.
+
+    `want` tells what there was no room for, where that is why.
+    """
 
     zh = "不符合预约规则"
+    want: Want | None = None
 
 
 class OrganisationInactive(Refused):
@@ -93,5 +110,7 @@ class GuideNotFree(Refused):
     zh = "该时段没有空闲的讲解员"
 
 
+SHORT_OF_ROOM = (SessionFull, GuideNotFree)
+"""Refusals that more places or guides would have spared."""
 REFUSALS = tuple(Refused.__subclasses__())
 """Every rule an order can break."""

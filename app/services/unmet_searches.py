@@ -65,7 +65,7 @@ def count(session: Session, *, wish: Wish, now: datetime) -> None:
         "radius_m": _step(wish.radius_m, RADII_M),
         "wanted_from": wish.since.replace(minute=0, second=0, microsecond=0),
         "wanted_to": _full_hour(wish.until),
-        "people": _step(wish.people, PEOPLE),
+        "people": group_size(wish.people),
         "minutes": -(-(wish.minutes or 0) // 30) * 30,
         "category": wish.category or "",
         "programme_kind": wish.programme_kind or "",
@@ -78,6 +78,11 @@ def count(session: Session, *, wish: Wish, now: datetime) -> None:
             connection.execute(_COUNT, facts)
     except SQLAlchemyError:
         log.warning("unmet-search-not-counted", exc_info=True)
+
+
+def group_size(people: int) -> int:
+    """Return the next step above the size of a group (1 to 10,000), so that like ones are one."""
+    return _step(people, PEOPLE)
 
 
 def forget_old(session: Session, now: datetime) -> int:

@@ -59,6 +59,7 @@ TECHNICAL = {
     "rate_counter",
     "reconciliation_report",
     "refresh_token",
+    "refused_order",
     "site_card",
     "site_card_stale",
     "site_words",
