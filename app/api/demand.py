@@ -1,4 +1,4 @@
-"""What was looked for and not found."""
+"""What was wanted and could not be had."""
 
 from datetime import date
 from typing import Annotated, ClassVar
@@ -26,9 +26,10 @@ class DemandAsked(BaseModel):
 
 
 class DemandCell(BaseModel):
-    """Searches that found nothing, and the people they were for, added up.
+    """Searches that found nothing, and refused orders, each with their people added up.
 
-    A key is null where the search did not say.
+    A key is null where nobody said: searches have no site, hour or rule, orders no kind of menu
+    item.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
@@ -36,17 +37,27 @@ class DemandCell(BaseModel):
     keys: list[str | None]
     searches: int
     people: int
+    refusals: int
+    refused_people: int
 
 
 class DemandPublic(BaseModel):
-    """Days `[since, until)`, the cells with most searches first, and whether there are more."""
+    """Days `[since, until)`, those cells first that have most, and whether there are more."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "example": {
                 "since": "2026-01-01",
                 "until": "2027-01-01",
-                "cells": [{"keys": ["太河镇"], "searches": 12, "people": 480}],
+                "cells": [
+                    {
+                        "keys": ["太河镇"],
+                        "searches": 12,
+                        "people": 480,
+                        "refusals": 3,
+                        "refused_people": 90,
+                    }
+                ],
                 "more": False,
             }
         }
@@ -61,13 +72,13 @@ class DemandPublic(BaseModel):
 @router.get(
     "",
     operation_id="getDemand",
-    summary="Searches for a free place that found nothing",
+    summary="Searches that found nothing, and orders refused for want of room",
     responses=problems(Unauthenticated, NotInScope, PeriodTooLong, TooManyKeys),
 )
 def get_demand(
     actor: ActorDep, session: SessionDep, now: NowDep, asked: Annotated[DemandAsked, Query()]
 ) -> DemandPublic:
-    """Count them by the nearest town, of those the reader oversees.
+    """Count them by the nearest town, or the town of the site, of those the reader oversees.
 
     Raises:
         PeriodTooLong: the days are out of order, or more than three years.

@@ -1,10 +1,11 @@
-"""Demand as a table: searches that found nothing, by month, town and what was looked for."""
+"""Demand as a table: searches in vain and refused orders, by month, town and what was wanted."""
 
 from collections.abc import Iterator, Sequence
 
 from sqlmodel import Session
 
 from app.errors import TooLarge
+from app.models import Shortage
 from app.services import demand
 from app.services.access import Actor
 from app.services.demand import By, Query
@@ -15,7 +16,8 @@ MOST = 100_000
 """Rows that are counted at most."""
 COUNTED = (
     "期间内没有找到可约场次的查询，按查询月份、最近镇街、所选类别与菜单；"
-    "没有选的为空，不记录查询人；人数为各次查询人数之和"
+    "以及因名额或讲解员不足被拒的预约，按提交月份、阵地及其所属镇街与类别；"
+    "没有的为空，不记录查询人与预约人；人数按档向上取整，为各次人数之和"
 )
 COLUMNS = (
     Column("month", "月份", "Month", width=10),
@@ -24,8 +26,13 @@ COLUMNS = (
     Column("programme_kind", "菜单", "Programme kind"),
     Column("searches", "查询次数", "Searches", Kind.INTEGER),
     Column("people", "人数", "People", Kind.INTEGER),
+    Column("site", "阵地", "Site", width=30),
+    Column("short_of", "不足", "Short of"),
+    Column("refusals", "被拒预约", "Refused orders", Kind.INTEGER),
+    Column("refused_people", "被拒人数", "Refused people", Kind.INTEGER),
 )
-_KEYS = (By.MONTH, By.TOWN, By.CATEGORY, By.PROGRAMME_KIND)
+SHORT_OF = {Shortage.PLACES: "名额", Shortage.GUIDES: "讲解员"}
+_KEYS = (By.MONTH, By.TOWN, By.CATEGORY, By.PROGRAMME_KIND, By.SITE, By.RULE)
 
 
 class TableTooLarge(TooLarge):
@@ -37,7 +44,7 @@ class TableTooLarge(TooLarge):
 
 
 def make(session: Session, actor: Actor, asked: Asked) -> Table:
-    """Return what was looked for in vain near the towns an actor oversees.
+    """Return what was wanted in vain in the towns an actor oversees, and near them.
 
     Raises:
         TableTooLarge: it has more than `MOST` rows.
@@ -58,7 +65,7 @@ def make(session: Session, actor: Actor, asked: Asked) -> Table:
 
 def _rows(found: Sequence[demand.Cell]) -> Iterator[Sequence[Cell]]:
     for cell in found:
-        month, town, category, kind = cell.keys
+        month, town, category, kind, site, rule = cell.keys
         yield (
             month,
             town,
@@ -66,4 +73,8 @@ def _rows(found: Sequence[demand.Cell]) -> Iterator[Sequence[Cell]]:
             KINDS.get(kind or ""),
             cell.searches,
             cell.people,
+            site,
+            SHORT_OF[Shortage(rule)] if rule else None,
+            cell.refusals,
+            cell.refused_people,
         )

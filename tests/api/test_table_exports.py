@@ -12,7 +12,16 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from app.harmless import original
-from app.models import Account, AuditEvent, Booking, OrganisationKind, Role, UnmetSearch
+from app.models import (
+    Account,
+    AuditEvent,
+    Booking,
+    OrganisationKind,
+    RefusedOrder,
+    Role,
+    Shortage,
+    UnmetSearch,
+)
 from app.services import booking_tables, demand_tables, exports, verify
 from app.services.audit import NOTED
 from app.services.codes import code_of
@@ -279,6 +288,31 @@ def test_reach_says_of_each_branch_whether_a_place_is_near(
     refused(client.get(f"{PATH}/reach.csv", headers=headers, params=both), 422, "reach-twice")
 
 
+def test_demand_says_what_was_refused_for_want_of_room(
+    client: TestClient, session: Session, world: World
+) -> None:
+    for rule, times in ((Shortage.PLACES, 3), (Shortage.GUIDES, 2)):
+        session.add(
+            RefusedOrder(
+                site_id=world.site.id,
+                refused_on=NOW.date(),
+                wanted_on=NOW.date() + timedelta(days=9),
+                hour=9,
+                people=30,
+                rule=rule,
+                times=times,
+            )
+        )
+    session.flush()
+    rows = table(asked(client, session, world.town_staff, "demand.csv"))
+    for row, lost in zip(rows, (("名额", "3", "90"), ("讲解员", "2", "60")), strict=True):
+        assert (row["不足"], row["被拒预约"], row["被拒人数"]) == lost
+        assert (row["阵地"], row["镇街"]) == (world.site.name, world.town.name)
+        assert (row["类别"], row["菜单"], row["查询次数"]) == ("城市党建", "", "0")
+    sheet = asked(client, session, world.town_staff, "demand.xlsx")
+    assert "被拒的预约" in told_of(sheet)["内容 Content"]
+
+
 def test_demand_says_what_was_looked_for(
     client: TestClient, session: Session, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +325,10 @@ def test_demand_says_what_was_looked_for(
         "菜单": "党课",
         "查询次数": "3",
         "人数": "120",
+        "阵地": "",
+        "不足": "",
+        "被拒预约": "0",
+        "被拒人数": "0",
     }
     monkeypatch.setattr(demand_tables, "MOST", 0)
     headers = signed_in(session, world.town_staff)
