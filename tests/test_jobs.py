@@ -30,6 +30,8 @@ from app.models import (
     JobRun,
     Notification,
     RateCounter,
+    RefusedOrder,
+    Shortage,
     Subsidy,
     Suspension,
     UnmetSearch,
@@ -165,6 +167,16 @@ def work_for_every_job(setup: Session, world: World) -> None:
             wanted_from=NOW,
             wanted_to=LATER,
             people=1,
+        )
+    )
+    setup.add(
+        RefusedOrder(
+            refused_on=(NOW - 1000 * DAY).date(),
+            site_id=world.site.id,
+            wanted_on=NOW.date(),
+            hour=9,
+            people=10,
+            rule=Shortage.PLACES,
         )
     )
     setup.connection().execute(text("DELETE FROM site_words"))

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event, text
@@ -21,6 +22,7 @@ from app.services.refusals import SHORT_OF_ROOM, GuideNotFree, Refused, SessionF
 from app.settings import Env, Settings
 from tests.api.replies import Body, keyed, refused, told
 from tests.conftest import NOW, as_owner
+from tests.live import serving
 from tests.makers import (
     HOUR,
     World,
@@ -159,6 +161,21 @@ def test_an_order_sent_again_is_counted_once(
     with Session(own_engine) as session:
         kept = session.exec(select(IdempotencyKey)).all()
         assert {(row.request_hash, row.status, row.answer) for row in kept} == {(b"", None, None)}
+
+
+def test_an_order_sent_many_times_at_once_is_counted_once(
+    own_engine: Engine, ground: Ground
+) -> None:
+    headers = keyed(ground.who)
+    with serving(own_engine, NOW) as url:
+
+        def send(_: int) -> int:
+            body = wish(ground, ground.full)
+            reply = httpx2.post(f"{url}{PATH}", json=body, headers=headers, timeout=60)
+            return reply.status_code
+
+        assert at_once(8, send) == [409] * 8
+    assert counted(own_engine) == full(ground, 1)
 
 
 def test_a_key_that_was_counted_is_free_and_fresh(
