@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 from app import logs
 from app.api import (
     admissions,
+    answers,
     approvals,
     audit,
     auth,
@@ -59,6 +60,7 @@ from app.api import (
     reconciliation_reports,
     registrations,
     reviews,
+    satisfaction,
     sessions,
     site_desk,
     site_editing,
@@ -149,6 +151,8 @@ ROUTERS = (
     statistics,
     coverage,
     demand,
+    answers,
+    satisfaction,
     table_exports,
     bulletins,
     reach,

@@ -18,9 +18,9 @@ from app.errors import Unauthenticated
 from app.services import exports
 from app.services.access import NotInScope
 from app.services.calendar import local_date
-from app.services.demand_tables import TableTooLarge
 from app.services.exports import Media
 from app.services.table_notes import Asked
+from app.services.tables import TableTooLarge
 from app.storage import StorageUnavailable
 
 router = APIRouter(prefix="/statistics", tags=["statistics"])
@@ -72,6 +72,8 @@ ASKED: dict[str, Callable[..., Asked]] = {
     "reach": get_reach_asked,
 }
 """How some tables are asked for; the others by their days alone."""
+COUNTED_AT_ONCE = frozenset({"answers", "demand", "satisfaction"})
+"""Tables that are not read row by row, so that they have a longest length."""
 
 
 def headers_of(name: str, ending: str, size: int) -> dict[str, str]:
@@ -134,7 +136,7 @@ def _offer(name: str, media: Media) -> None:
                 NotInScope,
                 PeriodTooLong,
                 *((ReachTwice,) if name == "reach" else ()),
-                *((TableTooLarge,) if name == "demand" else ()),
+                *((TableTooLarge,) if name in COUNTED_AT_ONCE else ()),
                 exports.ExportTooLong,
                 StorageUnavailable,
             ),

@@ -4,16 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from sqlmodel import Session
 
-from app.errors import TooLarge
 from app.models import Shortage
 from app.services import demand
 from app.services.access import Actor
 from app.services.demand import By, Query
 from app.services.table_notes import CATEGORIES, KINDS, Asked, notes
-from app.services.tables import Cell, Column, Kind, Table
+from app.services.tables import MOST, Cell, Column, Kind, Table, TableTooLarge
 
-MOST = 100_000
-"""Rows that are counted at most."""
 COUNTED = (
     "期间内没有找到可约场次的查询，按查询月份、最近镇街、所选类别与菜单；"
     "以及因名额或讲解员不足被拒的预约，按提交月份、阵地及其所属镇街与类别；"
@@ -33,14 +30,6 @@ COLUMNS = (
 )
 SHORT_OF = {Shortage.PLACES: "名额", Shortage.GUIDES: "讲解员"}
 _KEYS = (By.MONTH, By.TOWN, By.CATEGORY, By.PROGRAMME_KIND, By.SITE, By.RULE)
-
-
-class TableTooLarge(TooLarge):
-    """The table has more rows than are counted at once; ask for fewer days."""
-
-    zh = "数据过多，请缩短统计区间"
-    detail_en = "At most {limit} rows"
-    detail_zh = "最多 {limit} 行"
 
 
 def make(session: Session, actor: Actor, asked: Asked) -> Table:

@@ -12,12 +12,14 @@ from sqlmodel import Session
 
 from app.errors import Conflict
 from app.services import (
+    answers_tables,
     audit,
     booking_tables,
     coverage_tables,
     demand_tables,
     overview_tables,
     reach_tables,
+    satisfaction_tables,
     usage_tables,
 )
 from app.services.access import OVERSEERS, Actor
@@ -30,11 +32,13 @@ LONGEST = 20_000
 
 Make = Callable[[Session, Actor, Asked], Table]
 TABLES: dict[str, Make] = {
+    "answers": answers_tables.make,
     "bookings": booking_tables.make,
     "coverage": coverage_tables.make,
     "demand": demand_tables.make,
     "overview": overview_tables.make,
     "reach": reach_tables.make,
+    "satisfaction": satisfaction_tables.make,
     "usage": usage_tables.make,
 }
 """Every table there is, by its name in addresses."""

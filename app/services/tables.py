@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from app.errors import TooLarge
+
 AT_A_TIME = 1000
 """Rows in memory, of a table that a cursor of the server reads."""
+MOST = 100_000
+"""Rows of a table that is counted at once."""
 Cell = str | int | float | date | datetime | None
+
+
+class TableTooLarge(TooLarge):
+    """The table has more rows than are counted at once; ask for fewer days."""
+
+    zh = "数据过多，请缩短统计区间"
+    detail_en = "At most {limit} rows"
+    detail_zh = "最多 {limit} 行"
 
 
 class Kind(StrEnum):
