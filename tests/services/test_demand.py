@@ -184,7 +184,9 @@ def sums(cells: list[Cell]) -> Sums:
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(
     searches=SEARCHES,
     orders=ORDERED,
