@@ -25,6 +25,16 @@ const deskParts: RouteRecordRaw[] = [
   { path: 'place', name: 'desk-place', component: () => import('./components/desk/PlaceDesk.vue') },
 ]
 
+/** The pages of the statistics behind the overview. */
+const statistics: RouteRecordRaw[] = [
+  {
+    path: '/figures/usage',
+    name: 'usage',
+    component: () => import('./views/figures/UsageView.vue'),
+    meta: { login: true },
+  },
+]
+
 export const router = createRouter({
   // Hash addresses need no rewriting rule on the server that hands out the pages.
   history: createWebHashHistory(),
@@ -219,6 +229,7 @@ export const router = createRouter({
       component: () => import('./views/FiguresView.vue'),
       meta: { login: true },
     },
+    ...statistics,
     { path: '/:anything(.*)*', redirect: { name: 'map' } },
   ],
 })

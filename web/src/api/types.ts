@@ -1,6 +1,7 @@
-import type { components } from './schema'
+import type { components, operations } from './schema'
 
 type Schemas = components['schemas']
+type Asked<O extends keyof operations> = NonNullable<operations[O]['parameters']['query']>
 
 export type Category = Schemas['Category']
 export type SiteProperties = Schemas['SiteProperties']
@@ -99,6 +100,21 @@ export type EventType = Schemas['EventType']
 export type User = Schemas['UserPublic']
 export type UserGrant = Schemas['UserGrant']
 export type OneTimeCode = Schemas['app__api__keeping__OneTimeCodePublic']
+export type UsageAsked = Asked<'getUsage'>
+export type UsageBy = NonNullable<UsageAsked['group_by']>[number]
+export type Usage = Schemas['UsagePublic']
+export type UsageKey = Schemas['KeyPublic']
+export type Measures = Schemas['MeasuresPublic']
+export type CoverageState = Asked<'listCoverage'>['state']
+export type DemandAsked = Asked<'getDemand'>
+export type DemandBy = NonNullable<DemandAsked['group_by']>[number]
+export type DemandCell = Schemas['DemandCell']
+export type ReachAsked = Asked<'getReach'>
+export type Reach = Schemas['ReachPublic']
+export type Export = Schemas['ExportPublic']
+/** The tables that can be taken away. */
+export type TableName = Schemas['Name']
+export type TableMedia = Schemas['Media']
 
 /** A session offered in a refusal; problem members are outside of the schema. */
 export type Alternative = Session & { site: { id: string; name: string } }

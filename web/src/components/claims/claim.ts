@@ -1,6 +1,7 @@
-import { answer, http } from '@/api/client'
+import { http } from '@/api/client'
 import type { ClaimDetail, ClaimLine } from '@/api/types'
 import { money } from '@/lib/format'
+import { save } from '@/lib/save'
 
 /** `2026年3月` of `2026-03-01`. */
 export function monthName(date: string): string {
@@ -14,7 +15,7 @@ export function sum({ arithmetic }: ClaimLine): string {
   return `${money(Number(base))} + ${money(Number(each))} × ${Number(heads)} 人，每次不超过 ${money(Number(cap))}`
 }
 
-/** Save a claim as a file; the address alone would not say who asks. */
+/** Save a claim as a file. */
 export async function download(claim: ClaimDetail, ending: 'xlsx' | 'pdf'): Promise<void> {
   const params = { path: { claim_id: claim.id } }
   const parseAs = 'blob' as const
@@ -22,11 +23,5 @@ export async function download(claim: ClaimDetail, ending: 'xlsx' | 'pdf'): Prom
     ending === 'xlsx'
       ? http.GET('/api/v1/claims/{claim_id}.xlsx', { params, parseAs })
       : http.GET('/api/v1/claims/{claim_id}.pdf', { params, parseAs })
-  const address = URL.createObjectURL((await answer(call as Promise<{ data?: Blob; response: Response }>)) as Blob)
-  const link = document.createElement('a')
-  link.href = address
-  link.download = `补单-${claim.site.name}-${monthName(claim.month)}.${ending}`
-  link.click()
-  // The browser has taken it by then.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+  await save(call, `补单-${claim.site.name}-${monthName(claim.month)}.${ending}`)
 }
