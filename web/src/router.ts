@@ -33,6 +33,30 @@ const statistics: RouteRecordRaw[] = [
     component: () => import('./views/figures/UsageView.vue'),
     meta: { login: true },
   },
+  {
+    path: '/figures/coverage',
+    name: 'coverage',
+    component: () => import('./views/figures/CoverageView.vue'),
+    meta: { login: true },
+  },
+  {
+    path: '/figures/demand',
+    name: 'demand',
+    component: () => import('./views/figures/DemandView.vue'),
+    meta: { login: true },
+  },
+  {
+    path: '/figures/reach',
+    name: 'reach',
+    component: () => import('./views/figures/ReachView.vue'),
+    meta: { login: true },
+  },
+  {
+    path: '/figures/exports',
+    name: 'exports',
+    component: () => import('./views/figures/ExportsView.vue'),
+    meta: { login: true },
+  },
 ]
 
 export const router = createRouter({

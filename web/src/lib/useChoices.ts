@@ -23,9 +23,14 @@ export function useChoices(): Choices {
   const many = (name: string): string[] => [query.value[name]].flat().flatMap((value) => value || [])
   const one = (name: string): string => many(name)[0] ?? ''
 
+  /** What the address is about to say; whoever chooses twice at once means both. */
+  let ahead: LocationQuery | null = null
+
   async function choose(changes: Changes): Promise<void> {
-    const wanted = Object.entries({ ...query.value, ...changes }).filter(([, value]) => value !== '')
-    await router.replace({ query: Object.fromEntries(wanted) })
+    const wanted = Object.entries({ ...(ahead ?? query.value), ...changes }).filter(([, value]) => value !== '')
+    const mine = (ahead = Object.fromEntries(wanted))
+    await router.replace({ query: mine })
+    if (mine === ahead) ahead = null
   }
 
   return { one, many, choose }
