@@ -2,20 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import URL
+from sqlmodel import Session, select
 
 from app import clock
-from app.models import Role
+from app.models import Account, ExportState, Role
 from app.services import export_runs
 from app.storage import Folder
 from tests.live import Live
+from tests.makers import make_export
 from tests.web.conftest import PHONE, OpenPage, picture
+from tests.web.steps import account
 from tests.web.test_pages import fits
-from tests.web.towns import DAYS, WIDE, enter, two_towns
+from tests.web.towns import DAYS, NORTH, QUIET, WIDE, enter, two_towns
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,26 @@ def test_usage_is_saved_as_a_file(live: Live, open_page: OpenPage, ending: str) 
     assert waited.value.suggested_filename == f"阵地使用统计-2026-11-01-2026-12-31.{ending}"
     begins = waited.value.path().read_bytes()[:3]
     assert begins == {"xlsx": b"PK\x03", "csv": "﻿".encode()}[ending]
+
+
+@pytest.mark.parametrize(
+    ("asked", "title", "wish", "said"),
+    [
+        (f"coverage?{DAYS}&silent=20", "支部覆盖情况", "silent_days=20", QUIET),
+        (f"demand?{DAYS}", "未满足的需求", "to=2026-12-31", NORTH),
+        (f"reach?km=10&people=2&{DAYS}", "15 分钟党建圈", "radius_m=10000&people=2", QUIET),
+    ],
+)
+def test_what_is_looked_at_is_saved_as_it_was_asked_for(
+    live: Live, open_page: OpenPage, asked: str, title: str, wish: str, said: str
+) -> None:
+    page = open_page(PHONE)
+    enter(page, live, f"/figures/{asked}")
+    with page.expect_request("**/statistics/*.csv?**") as sent, page.expect_download() as waited:
+        page.get_by_role("button", name="导出 CSV").click()
+    assert wish in sent.value.url
+    assert waited.value.suggested_filename == f"{title}-2026-11-01-2026-12-31.csv"
+    assert said in waited.value.path().read_text(encoding="utf-8-sig")
 
 
 @pytest.mark.parametrize("size", [PHONE, WIDE])
@@ -110,3 +134,29 @@ def test_what_is_too_long_to_be_waited_for_is_made_in_the_background(
     first = page.get_by_role("region", name="后台导出").get_by_role("listitem").first
     expect(first).to_contain_text("阵地使用统计 · XLSX")
     expect(first).to_contain_text("排队中")
+
+
+def test_progress_and_what_went_wrong_are_told_in_words(live: Live, open_page: OpenPage) -> None:
+    now = clock.now()
+    with Session(live.engine) as session, session.begin():
+        staff = session.exec(
+            select(Account).where(Account.name == account(live, Role.DISTRICT_STAFF).name)
+        ).one()
+        failed, waiting, running = (make_export(session, staff) for _ in range(3))
+        for one in (failed, waiting, running):
+            one.expires_at = now + timedelta(days=7)
+        failed.state, failed.problem = ExportState.FAILED, "not-in-scope"
+        waiting.problem = "storage-unavailable"
+        running.state, running.lease_until = ExportState.RUNNING, now + timedelta(hours=1)
+        running.rows_total, running.rows_done = 84_211, 35_000
+    page = open_page(PHONE)
+    enter(page, live, "/figures/exports")
+    items = page.get_by_role("region", name="后台导出").get_by_role("listitem")
+    first, second, third = items.nth(0), items.nth(1), items.nth(2)
+    expect(first).to_contain_text("35,000 / 84,211 行")
+    expect(first.get_by_role("progressbar")).to_have_attribute("value", "35000")
+    expect(second).to_contain_text("上次没有成功：存储暂不可用，稍后再试")
+    expect(third).to_contain_text("没有生成文件：权限已变更")
+    for item in (first, second, third):
+        expect(item.get_by_role("button", name="下载")).to_have_count(0)
+    picture(page, "exports-states")

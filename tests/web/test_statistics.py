@@ -127,3 +127,45 @@ def test_a_town_sees_its_own_coverage_demand_and_reach(live: Live, open_page: Op
     expect(page.get_by_role("rowheader")).to_have_text([SOUTH])
     go(page, live, "/figures/reach?km=10")
     expect(page.get_by_role("rowheader")).to_have_text([SOUTH, re.compile("合计")])
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("coverage", "statistics/coverage?"),
+        ("demand", "statistics/demand?"),
+        ("reach", "statistics/reach?"),
+        ("exports", "exports?"),
+    ],
+)
+def test_a_call_that_fails_is_told_in_words_and_made_again(
+    live: Live, open_page: OpenPage, path: str, call: str
+) -> None:
+    page = open_page(PHONE)
+    enter(page, live, f"/figures/{path}?{DAYS}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    fails = {"status": 429, "body": "<html>busy</html>", "content_type": "text/html"}
+    page.route(f"**/{call}**", lambda route: route.fulfill(**fails))
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("操作太频繁，请稍后再试")
+    page.unroute_all()
+    page.get_by_role("button", name="重新加载").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_is_being_typed_outlives_an_answer(live: Live, open_page: OpenPage) -> None:
+    page = open_page(PHONE)
+    enter(page, live, f"/figures/coverage?{DAYS}")
+    expect(row(page, "合计")).to_be_visible()
+    held: list[Route] = []
+    page.route("**/statistics/coverage?**", lambda route: held.append(route))
+    page.get_by_role("button", name="本年").click()
+    silent = page.get_by_label("多少天未来算长期")
+    silent.fill("20")
+    expect(page.get_by_label("正在加载").first).to_be_visible()
+    held[0].continue_()
+    expect(row(page, "合计")).to_be_visible()
+    expect(silent).to_have_value("20")
+    silent.fill("")
+    silent.press("Enter")
+    expect(silent).to_have_value("90")

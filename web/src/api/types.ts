@@ -115,6 +115,7 @@ export type Export = Schemas['ExportPublic']
 /** The tables that can be taken away. */
 export type TableName = Schemas['Name']
 export type TableMedia = Schemas['Media']
+export type TableOrder = Schemas['ExportCreate']
 
 /** A session offered in a refusal; problem members are outside of the schema. */
 export type Alternative = Session & { site: { id: string; name: string } }

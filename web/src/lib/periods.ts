@@ -21,9 +21,11 @@ export function periods(): readonly (readonly [name: string, english: string, da
 const DAY_MS = 86_400_000
 const iso = (instant: number): string => new Date(instant).toISOString().slice(0, 10)
 
+export const dayBefore = (day: string): string => iso(Date.parse(day) - DAY_MS)
+
 /** As many days right before. */
 export function before({ from, to }: Days): Days {
   const first = Date.parse(from)
   const last = Date.parse(to)
-  return { from: iso(first - (last - first) - DAY_MS), to: iso(first - DAY_MS) }
+  return { from: iso(first - (last - first) - DAY_MS), to: dayBefore(from) }
 }
