@@ -129,6 +129,28 @@ def test_a_town_sees_its_own_coverage_demand_and_reach(live: Live, open_page: Op
     expect(page.get_by_role("rowheader")).to_have_text([SOUTH, re.compile("合计")])
 
 
+def test_an_auditor_finds_every_page_and_a_fund_officer_none(
+    live: Live, open_page: OpenPage
+) -> None:
+    page = open_page(PHONE)
+    enter(page, live, "/figures", Role.AUDITOR)
+    tabs = page.get_by_role("navigation", name="统计").get_by_role("link")
+    for nth, shown in enumerate(("预约", "支部", "没有找到", "够得着"), start=1):
+        tabs.nth(nth).click()
+        expect(tabs.nth(nth)).to_have_attribute("aria-current", "page")
+        expect(page.get_by_role("columnheader", name=re.compile(f"^{shown}"))).to_be_visible()
+    tabs.nth(5).click()
+    expect(page.get_by_role("heading", name="导出", exact=True)).to_be_visible()
+    officer = open_page(PHONE)
+    enter(officer, live, "/funds", Role.FUND_OFFICER)
+    expect(officer.get_by_role("heading", name="专项经费", level=1)).to_be_visible()
+    go(officer, live, "/me")
+    expect(officer.get_by_text("日历订阅")).to_be_visible()
+    expect(officer.get_by_text("数据总览")).to_have_count(0)
+    go(page, live, "/me")
+    expect(page.get_by_text("数据总览")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("path", "call"),
     [

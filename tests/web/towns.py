@@ -108,6 +108,8 @@ def two_towns(server: URL, template: str) -> Iterator[Live]:
                 enlist(session, Role.DISTRICT_STAFF, north.district, "13600000001"),
                 enlist(session, Role.TOWN_STAFF, south.town, "13600000002"),
                 enlist(session, Role.ORGANISER, north.branch, "13600000003"),
+                enlist(session, Role.AUDITOR, north.district, "13600000004"),
+                enlist(session, Role.FUND_OFFICER, north.district, "13600000005"),
             ]
         with served(url) as address:
             yield Live(address, people, engine)
