@@ -78,15 +78,24 @@ def test_demand_is_told_by_place_and_time(
     enter(page, live, f"/figures/demand?{DAYS}")
     rows = page.get_by_role("rowheader")
     expect(rows).to_have_text([NORTH, SOUTH])
-    assert texts(page, NORTH) == ["7", "280"]
+    assert texts(page, NORTH) == ["7", "280", "0", "0"]
+    assert texts(page, SOUTH) == ["3", "120", "2", "60"]
+    page.get_by_label("分组 Group by").select_option("缺什么")
+    expect(rows).to_have_text(["未注明", "名额不足"])
+    page.get_by_label("再按 Then by").select_option("时段")
+    expect(rows).to_have_text(["未注明 · 未注明", "名额不足 · 9 点"])
+    page.get_by_label("再按 Then by").first.select_option("不分组")
+    page.get_by_label("分组 Group by").select_option("镇街")
+    expect(rows).to_have_text([NORTH, SOUTH])
     page.get_by_label("再按 Then by").select_option("星期")
-    expect(rows).to_have_text([f"{NORTH} · 周日", f"{SOUTH} · 周一"])
+    expect(rows).to_have_text([f"{NORTH} · 周日", f"{SOUTH} · 周一", f"{SOUTH} · 周日"])
     page.get_by_label("再按 Then by").last.select_option("类别")
-    expect(rows).to_have_text([f"{NORTH} · 周日 · 农村党建", f"{SOUTH} · 周一 · 未注明"])
+    told = [f"{NORTH} · 周日 · 农村党建", f"{SOUTH} · 周一 · 未注明", f"{SOUTH} · 周日 · 城市党建"]
+    expect(rows).to_have_text(told)
     assert fits(page)
     picture(page, "demand")
     page.reload()
-    expect(rows).to_have_text([f"{NORTH} · 周日 · 农村党建", f"{SOUTH} · 周一 · 未注明"])
+    expect(rows).to_have_text(told)
     page.goto(f"{page.url}&limit=1")
     page.reload()
     expect(page.get_by_text("只列出前 1 行，后面还有")).to_be_visible()

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from app import clock
 from app.db import create_engine
-from app.models import OrganisationKind, Role, Sector, UnmetSearch
+from app.models import OrganisationKind, RefusedOrder, Role, Sector, Shortage, UnmetSearch
 from tests.conftest import database, plain
 from tests.live import Live, served
 from tests.makers import (
@@ -80,6 +80,22 @@ def make_searches(session: Session) -> None:
     session.flush()
 
 
+def make_refusals(session: Session, world: World) -> None:
+    """Orders that found no place any more, for 9 o'clock of a Sunday."""
+    session.add(
+        RefusedOrder(
+            refused_on=date(2026, 11, 20),
+            site_id=world.site.id,
+            wanted_on=date(2026, 12, 6),
+            hour=9,
+            people=30,
+            rule=Shortage.PLACES,
+            times=2,
+        )
+    )
+    session.flush()
+
+
 def make_two_towns(session: Session) -> tuple[World, World]:
     """A visit of 20 people in one town, one of 30 in the other, and a branch that never came."""
     north = make_world(session)
@@ -94,6 +110,7 @@ def make_two_towns(session: Session) -> tuple[World, World]:
     hall = make_venue(session, north.site)
     make_session(session, hall, starts_at=clock.now() + timedelta(days=3))
     make_searches(session)
+    make_refusals(session, south)
     return north, south
 
 

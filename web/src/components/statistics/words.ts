@@ -26,10 +26,13 @@ export const TIMES: UsageBy[] = ['day', 'week', 'month', 'quarter', 'year']
 
 export const DEMAND_BYS: Record<DemandBy, Word> = {
   town: ['镇街', 'Town'],
+  site: ['阵地', 'Site'],
   category: ['类别', 'Category'],
   programme_kind: ['菜单', 'Menu item'],
   people: ['人数', 'People'],
   weekday: ['星期', 'Weekday'],
+  hour: ['时段', 'Hour'],
+  rule: ['缺什么', 'Short of'],
   day: ['日', 'Day'],
   month: ['月', 'Month'],
 }
@@ -74,6 +77,7 @@ export function compared(measure: Measure, now: number | null, then: number | nu
 }
 
 const UNKNOWN = '未注明'
+const SHORTAGES: Record<string, string> = { 'session-full': '名额不足', 'guide-not-free': '讲解员不足' }
 const WEEKDAYS = ['周一', '周二', '周三', '周四', '周五', '周六', '周日']
 
 const NAMES: Record<string, (code: string) => string> = {
@@ -81,6 +85,8 @@ const NAMES: Record<string, (code: string) => string> = {
   sector: (code) => SECTORS[code as Sector] ?? code,
   programme_kind: programmeKind,
   people: (code) => `${code} 人`,
+  hour: (code) => `${Number(code)} 点`,
+  rule: (code) => SHORTAGES[code] ?? code,
   weekday: (code) => WEEKDAYS[Number(code) - 1] ?? code,
   day: dateName,
   week: (code) => code.replace(/^(\d+)-W0?(\d+)$/, '$1年第$2周'),
