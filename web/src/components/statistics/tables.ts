@@ -6,6 +6,8 @@ import type { Word } from './words'
 
 export const TABLES: Record<TableName, Word> = {
   usage: ['阵地使用统计', 'Usage by site and month'],
+  answers: ['接单时效与履约情况', 'Answers by site and month'],
+  satisfaction: ['菜单项目满意度', 'Satisfaction by menu item'],
   bookings: ['预约与到访明细', 'Bookings and visits'],
   coverage: ['支部覆盖情况', 'Coverage by branch'],
   demand: ['未满足的需求', 'Demand'],
