@@ -36,6 +36,7 @@ from app.services import (
     one_time_codes,
     overdue,
     photos,
+    public_figures,
     queues,
     rates,
     refused_orders,
@@ -226,6 +227,7 @@ JOBS = (
     Job("forget-deliveries", 3600, partial(_whenever, webhook_deliveries.forget_old)),
     Job("fold-usage", 10, partial(_drained, facts.fold)),
     Job("recount-usage", 600, partial(_daily, facts.prove)),
+    Job("publish-figures", 600, partial(_daily, public_figures.publish)),
     # The last, for what the others change may be on a card.
     Job("refresh-cards", 2, partial(_drained, site_cards.refresh)),
 )

@@ -489,6 +489,7 @@ RULES: dict[str, Rule] = {
     "getOverview": Rule(ROLE, may="tda"),
     "getUsage": Rule(ROLE, may="tda"),
     "getDemand": Rule(ROLE, may="tda"),
+    "getPublicFigures": Rule(PUBLIC),
     "getAnswers": Rule(ROLE, may="tda"),
     "getSatisfaction": Rule(ROLE, may="tda"),
     "getCoverage": Rule(ROLE, may="tda"),

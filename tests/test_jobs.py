@@ -29,6 +29,7 @@ from app.models import (
     JobRow,
     JobRun,
     Notification,
+    PublicFigure,
     RateCounter,
     RefusedOrder,
     Shortage,
@@ -158,6 +159,9 @@ def work_for_every_job(setup: Session, world: World) -> None:
     throttles.begin(setup, subject=b"", address=None, now=NOW)
     identities.remember(setup, state="", nonce="", code_verifier="", now=NOW)
     setup.add(DroppedPhoto(digest="0" * 64))
+    setup.add(
+        PublicFigure(site_id=world.site.id, month=NOW.date().replace(day=1), visits=3, people=30)
+    )
     setup.add(
         UnmetSearch(
             asked_on=(NOW - 1000 * DAY).date(),

@@ -57,6 +57,7 @@ from app.models.organisation import Organisation, OrganisationKind, Sector
 from app.models.policy import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, ApprovalMode, Policy
 from app.models.posting import STEP_ONCE
 from app.models.provider_token import ProviderToken
+from app.models.public_figure import PublicFigure
 from app.models.reconciliation_report import ReconciliationReport
 from app.models.refused_order import RefusedOrder, Shortage
 from app.models.registration import Registration, RegistrationStatus
@@ -182,6 +183,7 @@ __all__ = [
     "ProgrammeKind",
     "Provider",
     "ProviderToken",
+    "PublicFigure",
     "Purpose",
     "RateCounter",
     "ReconciliationReport",

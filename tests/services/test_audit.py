@@ -56,6 +56,7 @@ TECHNICAL = {
     "notification",
     "oidc_login",
     "provider_token",
+    "public_figure",
     "rate_counter",
     "reconciliation_report",
     "refresh_token",
