@@ -40,6 +40,7 @@ from tests.makers import (
     make_session,
     make_world,
     point,
+    review,
     signed_in,
 )
 from tests.services.statements import counted
@@ -72,6 +73,11 @@ def sought(session: Session, world: World) -> None:
         )
     )
     session.flush()
+
+
+def visited(session: Session, world: World) -> None:
+    """Somebody came, and liked it."""
+    review(session, make_completed(session, world), 5, 4, 3)
 
 
 def table(reply: Response) -> list[dict[str, str]]:
@@ -338,7 +344,7 @@ def test_demand_says_what_was_looked_for(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_export_is_noted(client: TestClient, session: Session, world: World, name: str) -> None:
-    make_completed(session, world)
+    visited(session, world)
     sought(session, world)
     asked(client, session, world.district_staff, name)
     (note,) = session.info[NOTED]
@@ -376,7 +382,7 @@ def test_a_town_sees_its_own(client: TestClient, session: Session, world: World,
     world.site.short_name, world.town.place, world.town.name = "CANARY", "CANARY", "CANARY"
     session.flush()
     sought(session, world)
-    make_completed(session, world)
+    visited(session, world)
     for who, told in ((world.town_staff, True), (stranger, False), (foreign, False)):
         content = asked(client, session, who, name).content
         if name.endswith("xlsx"):
