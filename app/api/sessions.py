@@ -18,6 +18,7 @@ from app.services import (
     free_sessions,
     policies,
     sessions,
+    site_scope,
     sites,
     tokens,
 )
@@ -29,7 +30,10 @@ TWO_WEEKS = timedelta(days=13)
 
 
 class SessionPublic(BaseModel):
-    """`[starts_at, ends_at)` of a venue. `reason` says why it cannot be ordered, if it cannot."""
+    """`[starts_at, ends_at)` of a venue. `reason` says why it cannot be ordered, if it cannot.
+
+    What is free is 0, but to who oversees the site, once it has begun or no other group fits.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(from_attributes=True)
 
@@ -118,6 +122,7 @@ def list_sessions(
         earliest=earliest,
         latest=latest,
         now=now,
+        keeper=actor is not None and site_scope.oversees(session, actor=actor, site_id=site_id),
     )
     response.headers["Cache-Control"] = "private, no-cache"
     return Sessions(

@@ -37,7 +37,9 @@ class Unbookable(StrEnum):
 class SessionView:
     """`[starts_at, ends_at)` of a venue as somebody sees it who wants to bring a group.
 
-    `reason` is None exactly where `bookable` is true.
+    `reason` is None exactly where `bookable` is true. What nobody can have any more is 0: how many
+    places are left in a session that has begun, or has no room for a group, would only tell how
+    many its groups are.
     """
 
     id: UUID
@@ -63,6 +65,7 @@ def sessions_of(
     earliest: date,
     latest: date,
     now: datetime,
+    keeper: bool = False,
 ) -> list[SessionView]:
     """Return a site's sessions, first to last, each with whether a group could order it now.
 
@@ -75,6 +78,7 @@ def sessions_of(
         earliest: first date that may be ordered at `now`.
         latest: last date that may be ordered at `now`.
         now: the present instant, aware.
+        keeper: whether it is their business how many come; they are told of all that is left.
 
     Raises:
         PeriodUnreadable: it runs backwards, or covers more than `MOST_DAYS`.
@@ -92,7 +96,12 @@ def sessions_of(
         .order_by(col(VenueSession.starts_at), col(Venue.name), col(VenueSession.id))
     )
     return [
-        _view(slot, venue_name, _reason(slot, people, earliest, latest, now))
+        _view(
+            slot,
+            venue_name,
+            _reason(slot, people, earliest, latest, now),
+            told=keeper or (slot.starts_at > now and slot.groups_held < slot.groups_limit),
+        )
         for slot, venue_name in rows
     ]
 
@@ -113,7 +122,9 @@ def _reason(
     return next((reason for reason, holds in answers if holds), None)
 
 
-def _view(slot: VenueSession, venue_name: str, reason: Unbookable | None) -> SessionView:
+def _view(
+    slot: VenueSession, venue_name: str, reason: Unbookable | None, *, told: bool
+) -> SessionView:
     return SessionView(
         id=slot.id,
         venue_id=slot.venue_id,
@@ -122,8 +133,8 @@ def _view(slot: VenueSession, venue_name: str, reason: Unbookable | None) -> Ses
         ends_at=slot.ends_at,
         people_limit=slot.people_limit,
         groups_limit=slot.groups_limit,
-        people_free=slot.people_limit - slot.people_held,
-        groups_free=slot.groups_limit - slot.groups_held,
+        people_free=slot.people_limit - slot.people_held if told else 0,
+        groups_free=slot.groups_limit - slot.groups_held if told else 0,
         bookable=reason is None,
         reason=reason,
     )

@@ -7,7 +7,7 @@ them; see docs/decisions/0019. Published once a night, so that nobody sees a sin
 # ruff: noqa: S608 - names of our own, nothing anybody sent
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -63,6 +63,9 @@ class Published:
     totals: Figures
 
 
+SETTLED_AFTER = timedelta(days=5)
+"""How long after a month's end it is told; until then the last visits are closed and corrected."""
+
 _PUBLISH = text(f"""
     WITH open AS MATERIALIZED (
         SELECT site_id, date_trunc('month', day::timestamp)::date AS month,
@@ -87,7 +90,7 @@ _PUBLISH = text(f"""
 def publish(session: Session, now: datetime) -> int:
     """Write what may be told of months that are over, as corrected since; return rows changed."""
     session.connection().execute(text("SET LOCAL statement_timeout = 0"))
-    given = {"until": local_date(now).replace(day=1)}
+    given = {"until": _until(now)}
     return int(session.connection().execute(_PUBLISH, given).scalar_one())
 
 
@@ -119,7 +122,7 @@ def figures(
         district_id: whose sites; all, if none is named.
         year: which.
         by: what to tell apart.
-        now: the present instant, aware; its month is not over.
+        now: the present instant, aware; its month is not told.
 
     Raises:
         DistrictNotFound: there is no such district.
@@ -129,7 +132,7 @@ def figures(
         if district is None or district.kind != OrganisationKind.DISTRICT:
             raise DistrictNotFound
     since = date(year, 1, 1)
-    until = max(since, min(date(year + 1, 1, 1), local_date(now).replace(day=1)))
+    until = max(since, min(date(year + 1, 1, 1), _until(now)))
     given = {"district_id": district_id, "since": since, "until": until}
     whole, *rows = session.connection().execute(_FIGURES[by], given).all()
     return Published(
@@ -137,6 +140,11 @@ def figures(
         cells=[Cell(Key(row[0], row[1]), _figures(row)) for row in rows],
         totals=_figures(whole),
     )
+
+
+def _until(now: datetime) -> date:
+    """Return the first day of the first month that is not told yet."""
+    return local_date(now - SETTLED_AFTER).replace(day=1)
 
 
 def _figures(row: Row[Any]) -> Figures:

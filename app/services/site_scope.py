@@ -33,6 +33,13 @@ def visible(actor: Actor) -> SelectOfScalar[Site]:
     return select(Site).where(in_scope(actor))
 
 
+def oversees(session: Session, *, actor: Actor, site_id: UUID) -> bool:
+    """Tell whether a site is the actor's business."""
+    if not actor.sites() and not actor.paths(*OVERSEERS):
+        return False
+    return session.exec(visible(actor).where(Site.id == site_id)).first() is not None
+
+
 def get(session: Session, *, actor: Actor, site_id: UUID) -> Site:
     """Return a site of the actor's scope.
 

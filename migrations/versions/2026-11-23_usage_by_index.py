@@ -16,7 +16,9 @@ OF_ALL = (
 OF = """\
 CREATE FUNCTION usage_of(ids uuid[]) RETURNS SETOF usage_fact LANGUAGE plpgsql STABLE ROWS 100 AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM usage_live() u WHERE u.booking_id = ANY(ids);
+    IF cardinality(ids) > 0 THEN
+        RETURN QUERY SELECT * FROM usage_live() u WHERE u.booking_id = ANY(ids);
+    END IF;
 END
 $$"""
 

@@ -178,7 +178,24 @@ def test_sessions_say_what_is_free(client: TestClient, session: Session, world: 
     make_booking(session, world, people=20)
     [full] = sessions_of(client, world.site)["items"]
     assert (full["bookable"], full["reason"]) == (False, "full")
-    assert (full["people_free"], full["groups_free"]) == (40, 0)
+    assert (full["people_free"], full["groups_free"]) == (0, 0)
+
+
+def test_how_many_a_group_is_is_told_to_who_oversees_the_site(
+    client: TestClient, session: Session, world: World
+) -> None:
+    make_booking(session, world, people=20)
+    foreign = make_world(session)
+    for who, free in (
+        (world.manager, 40),
+        (world.town_staff, 40),
+        (world.district_staff, 40),
+        (world.organiser, 0),
+        (foreign.manager, 0),
+        (foreign.district_staff, 0),
+    ):
+        found = sessions_of(client, world.site, headers=signed_in(session, who))
+        assert [slot["people_free"] for slot in found["items"]] == [free]
 
 
 def test_lead_and_horizon_are_the_policys(

@@ -78,6 +78,30 @@ def test_why_not(
     assert (seen.bookable, seen.reason) == (reason is None, reason)
 
 
+@pytest.mark.parametrize(
+    ("facts", "held", "told"),
+    [
+        ({}, (25, 1), (35, 1)),
+        ({}, (25, 2), (0, 0)),
+        ({"now": NOW}, (25, 1), (0, 0)),
+        ({"now": NOW}, (0, 0), (0, 0)),
+        ({"keeper": True}, (25, 2), (35, 0)),
+        ({"keeper": True, "now": NOW}, (25, 1), (35, 1)),
+    ],
+)
+def test_what_nobody_can_have_is_told_to_keepers_alone(
+    session: Session, facts: dict[str, Any], held: tuple[int, int], told: tuple[int, int]
+) -> None:
+    hall = open_hall(session, people=60, groups=2)
+    hours(session, hall)
+    make_one(session, TODAY)
+    slot = made(session, hall)[0]
+    slot.people_held, slot.groups_held = held
+    session.flush()
+    [seen] = listed(session, hall, **facts)
+    assert (seen.people_free, seen.groups_free) == told
+
+
 def test_a_closed_session_is_not_bookable(session: Session) -> None:
     hall = open_hall(session)
     hours(session, hall)

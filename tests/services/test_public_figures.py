@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,9 @@ from uuid_utils.compat import uuid7
 
 from app.models import COUNTED, Category, Organisation, OrganisationKind, Site, SiteStatus, Visit
 from app.services import facts, public_figures
+from app.services.calendar import midnight
 from app.services.cards import FEWEST_BRANCHES
-from app.services.public_figures import By, Figures
+from app.services.public_figures import SETTLED_AFTER, By, Figures
 from tests.api.replies import refused, told
 from tests.conftest import NOW, as_owner
 from tests.makers import (
@@ -248,8 +249,9 @@ def test_a_visit_is_told_the_night_after_its_month(session: Session) -> None:
     ]
     while facts.fold(session, NOW):
         pass
-    after = made[0].ends_at.replace(day=1, month=2, year=2027)
-    assert public_figures.publish(session, made[0].ends_at) == 0
+    after = midnight(date(2027, 1, 1)) + SETTLED_AFTER
+    assert made[0].ends_at < midnight(date(2027, 1, 1))
+    assert public_figures.publish(session, after - timedelta(microseconds=1)) == 0
     assert public_figures.publish(session, after) == 1
     session.get_one(Visit, made[0].id).people_attended = 5
     session.flush()
@@ -279,6 +281,6 @@ def test_everybody_may_ask(client: TestClient, ground: Ground) -> None:
         headers={"If-None-Match": reply.headers["etag"]},
     )
     assert again.status_code == 304
-    assert told(client.get(PATH))["until"] == f"{NOW:%Y-%m}-01"
+    assert told(client.get(PATH))["until"] == f"{NOW - SETTLED_AFTER:%Y-%m}-01"
     for nowhere in (uuid7(), ground.sites[0].town_id):
         refused(client.get(PATH, params={"district_id": str(nowhere)}), 404, "district-not-found")
