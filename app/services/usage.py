@@ -119,11 +119,11 @@ def usage(session: Session, *, actor: Actor, query: Query) -> Usage:
     rows = _rows(session, actor, query, query.group_by)
     before = earlier(query)
     then = _rows(session, actor, before, query.group_by, every=True) if query.compare else []
-    was = {_keys(row, query.group_by): measures(row) for row in then}
+    was = {keys_of(row, query.group_by): measures(row) for row in then}
     cells = [
         Cell(keys, measures(row), was.get(keys, NOTHING) if query.compare else None)
         for row in rows[: query.limit]
-        for keys in (_keys(row, query.group_by),)
+        for keys in (keys_of(row, query.group_by),)
     ]
     return Usage(
         cells=cells,
@@ -166,18 +166,20 @@ def measures(row: Mapping[str, Any] | RowMapping) -> Measures:
 
 NOTHING = measures(dict.fromkeys(COUNTED, 0))
 
+_NONE = "NULL"
+"""Of a name that is the id's own."""
 _KEYS = {
     By.SITE: ("s.id", "s.short_name"),
-    By.CATEGORY: ("s.category", "s.category"),
+    By.CATEGORY: ("s.category", _NONE),
     By.TOWN: ("t.id", "t.place"),
-    By.SECTOR: ("o.sector", "o.sector"),
+    By.SECTOR: ("o.sector", _NONE),
     By.BRANCH: ("o.id", "o.name"),
     By.PROGRAMME: ("p.id", "p.name"),
-    By.DAY: ("to_char(c.day, 'YYYY-MM-DD')",) * 2,
-    By.WEEK: ("to_char(c.day, 'IYYY-\"W\"IW')",) * 2,
-    By.MONTH: ("to_char(c.day, 'YYYY-MM')",) * 2,
-    By.QUARTER: ("to_char(c.day, 'YYYY-\"Q\"Q')",) * 2,
-    By.YEAR: ("to_char(c.day, 'YYYY')",) * 2,
+    By.DAY: ("to_char(c.day, 'YYYY-MM-DD')", _NONE),
+    By.WEEK: ("to_char(c.day, 'IYYY-\"W\"IW')", _NONE),
+    By.MONTH: ("to_char(c.day, 'YYYY-MM')", _NONE),
+    By.QUARTER: ("to_char(c.day, 'YYYY-\"Q\"Q')", _NONE),
+    By.YEAR: ("to_char(c.day, 'YYYY')", _NONE),
 }
 _ORDERS = {
     "occupancy": "sum(c.people) / nullif(sum(c.places), 0)",
@@ -239,6 +241,7 @@ def statement(
     return wanted_sql, {name: asked[name] for name in wanted_sql.compile().params}
 
 
-def _keys(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:
+def keys_of(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:
+    """Return what a row of `statement` is of."""
     found = ((row[f"key_{2 * n}"], row[f"key_{2 * n + 1}"]) for n in range(len(keys)))
-    return tuple(Key(None if id_ is None else str(id_), name) for id_, name in found)
+    return tuple(Key(None if id_ is None else str(id_), name or id_) for id_, name in found)

@@ -25,8 +25,16 @@ SCOPE = """
     ), marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark
     ), span AS MATERIALIZED (
         SELECT * FROM unnest(CAST(:grains AS text[]), CAST(:sinces AS date[]),
-            CAST(:untils AS date[]), CAST(:signs AS bigint[])) u (grain, since, until, sign))"""
+            CAST(:untils AS date[]), CAST(:signs AS bigint[])) u (grain, since, until, sign)
+    )"""
 """Whom and what the reader oversees, what is marked, and which sums the days are made of."""
+# Nearly all that own branches do is at own sites: those months are passed by within the index.
+_ABROAD = """
+    abroad AS MATERIALIZED (
+        SELECT DISTINCT c.site_id, c.home_id FROM own_home h JOIN usage_cell c ON c.home_id = h.id
+        WHERE c.grain = 'month' AND c.day < :until
+        AND c.day >= date_trunc('month', CAST(:since AS timestamp))::date
+        AND c.site_id NOT IN (SELECT id FROM own_site))"""
 WITHIN = "day >= :since AND day < :until"
 OF_MARKED = "usage_of(ARRAY(SELECT booking_id FROM marked))"
 """What the rows say of what is marked."""
@@ -42,14 +50,9 @@ _CELLS = """
 _AT_OWN_SITES = f"""
     span p CROSS JOIN own_site o CROSS JOIN LATERAL
     {_CELLS.format(where=f"u.site_id = o.id AND u.home_id = '{EVERY_HOME}'")} c"""
-# Nearly all that own branches do is at own sites: those sums are passed by within the index.
-_OF_GUESTS = _CELLS.replace("*", "site_id, grain, day, home_id").format(
-    where="u.home_id = h.id AND u.site_id NOT IN (SELECT id FROM own_site)"
-)
 _ELSEWHERE = f"""
-    span p CROSS JOIN own_home h CROSS JOIN LATERAL {_OF_GUESTS} k
-    JOIN usage_cell c ON (c.site_id, c.grain, c.day, c.home_id)
-        = (k.site_id, k.grain, k.day, k.home_id)"""
+    span p CROSS JOIN abroad a CROSS JOIN LATERAL
+    {_CELLS.format(where="u.site_id = a.site_id AND u.home_id = a.home_id")} c"""
 _REACHES = (
     "site_id IN (SELECT id FROM own_site)",
     "home_id IN (SELECT id FROM own_home) AND site_id NOT IN (SELECT id FROM own_site)",
@@ -69,7 +72,8 @@ def of_cells(unit: Grain) -> str:
     """Return the SQL of what counts, by site and day, or by site and first day of the month."""
     rows = _put_right("site_id, day", _AT_OWN_SITES, _ELSEWHERE, counts=_SIGNED, of="c.")
     day = f"date_trunc('{unit}', day::timestamp)::date"
-    return f"SELECT site_id, {day} AS day, {_TOTALS} FROM ({rows}) u GROUP BY 1, 2"
+    return f"""
+        WITH {_ABROAD} SELECT site_id, {day} AS day, {_TOTALS} FROM ({rows}) u GROUP BY 1, 2"""
 
 
 def _put_right(kept: str, *sources: str, counts: str, of: str = "") -> str:

@@ -27,13 +27,13 @@ COLUMNS = (
     Column("answer_minutes", "平均接单时长（分）", "Answer minutes", Kind.FLOAT, 18),
     Column("subsidy_fen", "补助（元）", "Subsidy (yuan)", Kind.FEN, 16),
 )
+_KEYS = (By.MONTH, By.SITE)
 
 
 def make(session: Session, actor: Actor, asked: Asked) -> Table:
     """Return what an actor oversees, by site and month."""
-    keys = (By.MONTH, By.SITE)
-    query = Query(since=asked.since, until=asked.until, group_by=keys)
-    wanted, given = usage.statement(actor, query, keys, every=True)
+    query = Query(since=asked.since, until=asked.until, group_by=_KEYS)
+    wanted, given = usage.statement(actor, query, _KEYS, every=True)
     total = session.execute(text(f"SELECT count(*) FROM ({wanted}) c"), given)  # noqa: S608 - ours
     return Table(
         name="usage",
@@ -52,4 +52,5 @@ def _rows(
     found = session.execute(wanted, given, execution_options={"yield_per": AT_A_TIME})
     for row in found.mappings():
         measured = usage.measures(row)
-        yield row["key_1"], row["key_3"], *(getattr(measured, c.key) for c in COLUMNS[2:])
+        names = (key.name for key in usage.keys_of(row, _KEYS))
+        yield *names, *(getattr(measured, c.key) for c in COLUMNS[2:])
