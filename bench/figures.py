@@ -102,9 +102,10 @@ def _filled(setting: Setting, url: str, size: int) -> UUID:
         url, district_id=district_id, rows=size, since=now - _YEARS, apart=_YEARS / size
     )
     with Session(engine) as session, session.begin():
-        if facts.rebuild(session) != size:
-            raise RuntimeError("the sums do not count what was made")
+        counted = facts.rebuild(session)
     engine.dispose()
+    if counted != size:
+        raise RuntimeError("the sums do not count what was made")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
     return staff.account_id

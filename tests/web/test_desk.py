@@ -138,9 +138,7 @@ def test_a_photo_comes_from_the_desk_to_the_public_page(live: Live, open_page: O
     go(public, live, f"/sites/{site_id}")
     photo = public.get_by_role("img", name="宣誓墙").first
     expect(photo).to_be_visible()
-    public.wait_for_function(
-        "image => image.complete && image.naturalWidth > 0", arg=photo.element_handle()
-    )
+    photo.evaluate("image => image.decode()")
 
     shown.first.get_by_role("button", name="删除照片 1").click()
     page.get_by_role("dialog").get_by_role("button", name="删除").click()

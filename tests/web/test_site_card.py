@@ -108,7 +108,7 @@ def test_a_site_is_shared_as_a_poster(live: Live, open_page: OpenPage) -> None:
     page.get_by_role("button", name="分享").click()
     poster = page.get_by_role("img", name="的海报")
     expect(poster).to_be_visible()
-    page.wait_for_function("document.querySelector('.share img')?.naturalWidth > 0")
+    page.locator(".share img").evaluate("image => image.decode()")
     save = page.get_by_role("link", name="保存海报")
     expect(save).to_have_attribute("download", re.compile(r"\.png$"))
     picture(page, "share")
