@@ -25,12 +25,11 @@ def test_whatever_is_sent_twice_and_killed_is_posted_once(own_engine: Engine) ->
 @pytest.mark.parametrize("guard", postings.GUARDS)
 def test_without_a_guard_the_judge_finds_it(own_engine: Engine, guard: str) -> None:
     postings.without(own_engine, guard)
-    url = plain(own_engine.url)
-    # Where two clients meet is chance: on a busy machine the first game may end without it.
-    games = (
-        postings.play(url, seed=SEED + n, count=150, kills=0, clients=CLIENTS) for n in range(8)
+    # Where two clients meet is chance; on a busy machine a short game may end before they do.
+    played = postings.play(
+        plain(own_engine.url), seed=SEED, count=600, kills=0, clients=2 * CLIENTS
     )
-    assert any(played.faults for played in games)
+    assert played.faults
 
 
 def test_the_recount_finds_what_was_changed(own_engine: Engine) -> None:
