@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 from app.models import (
     Booking,
     BookingEvent,
+    BookingProgramme,
     BookingSession,
     Category,
     Organisation,
@@ -31,7 +32,7 @@ from app.services import facts
 from app.services.access import Actor, is_below
 from app.services.calendar import local_date
 from app.services.statistics import Use, overview
-from app.services.usage import NOTHING, By, Key, Measures, Query, usage
+from app.services.usage import NOTHING, By, Key, Measures, Query, totals, usage
 from tests.conftest import NOW
 from tests.makers import (
     World,
@@ -39,6 +40,7 @@ from tests.makers import (
     make_account,
     make_booking,
     make_organisation,
+    make_programme,
     make_session,
     make_site,
     make_venue,
@@ -342,3 +344,31 @@ def test_keys_name_what_they_are_of(ground: Ground) -> None:
         Key(str(ground.world.town.id), ground.world.town.place),
         Key("2026-12", "2026-12"),
     )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"group_by": (By.PROGRAMME,)}, {"group_by": (By.MONTH, By.PROGRAMME)}, {"limit": 1}],
+    ids=["a booking of two programmes", "in a month", "more cells than asked for"],
+)
+def test_totals_are_of_every_booking_once(ground: Ground, asked: dict[str, Any]) -> None:
+    session = ground.session
+    attempt = session.begin_nested()
+    try:
+        do(ground, "ordered", 2, 1)
+        for which, booking in enumerate(ground.bookings[:2]):
+            do(ground, "placed", which, 1)
+            for _ in range(2):
+                programme = make_programme(session, ground.sites[1])
+                session.add(BookingProgramme(booking_id=booking.id, programme_id=programme.id))
+        session.flush()
+        who = actor(session, ground.world.district_staff)
+        query = Query(*SPANS[0], **({"group_by": (By.SITE, By.BRANCH)} | asked))
+        counted = usage(session, actor=who, query=query)
+        assert counted.more == ("limit" in asked)
+        assert sum(cell.measures.bookings for cell in counted.cells) != len(ground.bookings)
+        assert counted.totals == totals(session, actor=who, query=query)
+        assert counted.totals.bookings == len(ground.bookings)
+    finally:
+        attempt.rollback()
+        session.expire_all()
