@@ -34,6 +34,18 @@ const statistics: RouteRecordRaw[] = [
     meta: { login: true },
   },
   {
+    path: '/figures/answers',
+    name: 'answers',
+    component: () => import('./views/figures/AnswersView.vue'),
+    meta: { login: true },
+  },
+  {
+    path: '/figures/satisfaction',
+    name: 'satisfaction',
+    component: () => import('./views/figures/SatisfactionView.vue'),
+    meta: { login: true },
+  },
+  {
     path: '/figures/coverage',
     name: 'coverage',
     component: () => import('./views/figures/CoverageView.vue'),
@@ -254,6 +266,7 @@ export const router = createRouter({
       meta: { login: true },
     },
     ...statistics,
+    { path: '/open-figures', name: 'open-figures', component: () => import('./views/OpenFiguresView.vue') },
     { path: '/:anything(.*)*', redirect: { name: 'map' } },
   ],
 })

@@ -12,10 +12,10 @@ export interface KeyChoice {
   after: (code: string) => string[]
 }
 
-/** A choice for each thing that is told apart by, and one more while there may be one more. */
-export function keyChoices<By extends string>(words: Record<By, Word>, bys: By[]): KeyChoice[] {
+/** A choice for each thing that is told apart by, and one more while there may be: `most` at last. */
+export function keyChoices<By extends string>(words: Record<By, Word>, bys: By[], most = MOST_KEYS): KeyChoice[] {
   const codes = Object.keys(words) as By[]
-  return [...bys, ''].slice(0, MOST_KEYS).map((chosen, nth) => {
+  return [...bys, ''].slice(0, most).map((chosen, nth) => {
     const free = codes.filter((code) => code === chosen || !bys.includes(code))
     return {
       label: nth === 0 ? FIRST : LATER,

@@ -1,4 +1,4 @@
-import type { Category, DemandBy, Measures, Sector, UsageBy, UsageKey } from '@/api/types'
+import type { AnswerBy, Category, DemandBy, Measures, PublicBy, Sector, UsageBy, UsageKey } from '@/api/types'
 import { monthName } from '@/components/claims/claim'
 import { count, dateName, money } from '@/lib/format'
 import { CATEGORIES, programmeKind, SECTORS } from '@/lib/labels'
@@ -37,6 +37,26 @@ export const DEMAND_BYS: Record<DemandBy, Word> = {
   month: ['月', 'Month'],
 }
 
+export const ANSWER_BYS: Record<AnswerBy, Word> = {
+  site: ['阵地', 'Site'],
+  town: ['镇街', 'Town'],
+  month: ['月', 'Month'],
+}
+
+export const PUBLIC_BYS: Record<PublicBy, Word> = {
+  month: ['月', 'Month'],
+  town: ['镇街', 'Town'],
+  category: ['类别', 'Category'],
+  site: ['阵地', 'Site'],
+}
+
+/** Branches of the reader's district and of others. */
+export const OUTSIDE_OPTIONS: [string, string][] = [
+  ['', '全部'],
+  ['false', '区内支部'],
+  ['true', '区外支部'],
+]
+
 export const MEASURES: Record<Measure, Word> = {
   bookings: ['预约', 'Bookings'],
   visits: ['到访', 'Visits'],
@@ -58,7 +78,7 @@ const SHOWN: Partial<Record<Measure, (value: number) => string>> = {
   subsidy_fen: money,
 }
 
-function minutes(value: number): string {
+export function minutes(value: number): string {
   const [hours, rest] = [value / 60, Math.round(value)]
   return Math.abs(value) < 90 ? `${rest} 分钟` : `${hours.toFixed(1)} 小时`
 }
@@ -99,5 +119,9 @@ const NAMES: Record<string, (code: string) => string> = {
 export function keyName(by: string, name: string | null): string {
   return name === null ? UNKNOWN : (NAMES[by]?.(name) ?? name)
 }
+
+/** What rows are told apart by; what an address says besides has no name. */
+export const headsOf = <By extends string>(words: Record<By, Word>, bys: By[]): Word[] =>
+  bys.flatMap((by) => (words[by] ? [words[by]] : []))
 
 export const usageKeyName = (by: UsageBy, { name }: UsageKey): string => keyName(by, name)
