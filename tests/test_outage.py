@@ -20,7 +20,7 @@ def test_killed_and_stopped_workers_lose_and_double_nothing(own_engine: Engine) 
 
 
 def test_without_the_lock_the_judge_finds_it(own_engine: Engine) -> None:
-    plan = Plan(400, seed=SEED, honours=False, guard="lock")
+    plan = Plan(2_000, seed=SEED, honours=False, guard="lock")
     assert any("doubled" in fault for fault in play(plain(own_engine.url), plan).verdict.faults)
 
 
