@@ -20,13 +20,9 @@ from app.models import (
     FundAccount,
     FundBalance,
     Grain,
-    Organisation,
-    OrganisationKind,
-    Site,
-    SiteStatus,
 )
 from app.services import bookings
-from app.services.access import OVERSEERS, Actor, below
+from app.services.access import OVERSEERS, Actor
 from app.services.usage import measures
 from app.services.usage_sums import EITHER, OF_MARKED, SCOPE, SUMS, WITHIN, given, of_cells
 
@@ -46,13 +42,16 @@ _PARTS = text(f"""
 _CAME = f"""
     SELECT FROM usage_fact f WHERE f.organisation_id = o.id AND f.visits > 0 AND f.{WITHIN}
     AND f.booking_id NOT IN (SELECT booking_id FROM marked)"""
-_BRANCHES_CAME = text(f"""
+_COUNTS = text(f"""
     WITH {SCOPE}, guest AS (
         SELECT DISTINCT c.site_id, c.home_id FROM own_site o JOIN usage_cell c ON c.site_id = o.id
         WHERE c.grain = 'month' AND c.day < :until
         AND c.day >= date_trunc('month', CAST(:since AS timestamp))::date
         AND c.home_id <> '{EVERY_HOME}' AND c.home_id NOT IN (SELECT id FROM own_home))
-    SELECT count(*) FROM (
+    SELECT (SELECT count(*) FROM own_site JOIN site USING (id) WHERE status = 'published') AS sites,
+    (SELECT count(*) FROM organisation
+        WHERE path <@ ANY(CAST(:paths AS ltree[])) AND kind = 'branch') AS branches,
+    (SELECT count(*) FROM (
         SELECT o.id FROM organisation o CROSS JOIN LATERAL ({_CAME} LIMIT 1) came
         WHERE o.path <@ ANY(CAST(:paths AS ltree[]))
         UNION
@@ -60,7 +59,7 @@ _BRANCHES_CAME = text(f"""
         CROSS JOIN LATERAL ({_CAME} AND f.site_id = g.site_id LIMIT 1) came
         UNION
         SELECT f.organisation_id FROM {OF_MARKED} f
-        WHERE f.visits > 0 AND f.{WITHIN} AND {EITHER}) b""")
+        WHERE f.visits > 0 AND f.{WITHIN} AND {EITHER}) b) AS came""")
 
 
 @dataclass(frozen=True)
@@ -112,14 +111,15 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         parts[row["part"]].append(row)
     (whole,) = parts[_WHOLE]
     totals = measures(whole)
+    counts = session.connection().execute(_COUNTS, asked).one()
     return Overview(
         since=since,
         until=until,
-        sites=_site_count(session, actor),
-        branches=_branch_count(session, actor),
-        branches_came=session.connection().execute(_BRANCHES_CAME, asked).scalar_one(),
+        sites=counts.sites,
+        branches=counts.branches,
+        branches_came=counts.came,
         waiting=_waiting(session, actor),
-        statuses={status: int(whole[name]) for status, name in _MEASURES.items() if whole[name]},
+        statuses={status: whole[name] for status, name in _MEASURES.items() if whole[name]},
         visits=totals.visits,
         people=totals.people,
         late_cancels=totals.late_cancels,
@@ -134,8 +134,7 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
 
 
 def _use(row: RowMapping) -> Use:
-    counts = (int(row[name]) for name in ("bookings", "visits", "people"))
-    return Use(row["id"], row["name"], *counts)
+    return Use(row["id"], row["name"], row["bookings"], row["visits"], row["people"])
 
 
 def _busiest(rows: list[RowMapping]) -> list[Use]:
@@ -147,21 +146,6 @@ def _waiting(session: Session, actor: Actor) -> int:
     overseen = bookings.visible(actor, bookings.Scope.DISTRICT).subquery()
     pending = overseen.c.status == BookingStatus.PENDING
     return session.exec(select(func.count()).select_from(overseen).where(pending)).one()
-
-
-def _site_count(session: Session, actor: Actor) -> int:
-    wanted = select(func.count()).where(
-        Site.status == SiteStatus.PUBLISHED, below(col(Site.town_id), actor.paths(*OVERSEERS))
-    )
-    return session.exec(wanted).one()
-
-
-def _branch_count(session: Session, actor: Actor) -> int:
-    paths = actor.paths(*OVERSEERS)
-    wanted = select(func.count()).where(
-        Organisation.kind == OrganisationKind.BRANCH, below(col(Organisation.id), paths)
-    )
-    return session.exec(wanted).one()
 
 
 def _balances(session: Session, actor: Actor, day: date) -> dict[str, int]:

@@ -155,19 +155,19 @@ def measures(row: Mapping[str, Any] | RowMapping) -> Measures:
     """Make measures of sums; a mean of nothing is None."""
 
     def mean(total: str, count: str, unit: float, digits: int) -> float | None:
-        return round(int(row[total]) / (int(row[count]) * unit), digits) if row[count] else None
+        return round(row[total] / (row[count] * unit), digits) if row[count] else None
 
     return Measures(
-        bookings=int(row["bookings"]),
-        rejected=int(row["rejected"]),
-        visits=int(row["visits"]),
-        people=int(row["people"]),
+        bookings=row["bookings"],
+        rejected=row["rejected"],
+        visits=row["visits"],
+        people=row["people"],
         occupancy=mean("people", "places", 1, 4),
-        no_shows=int(row["no_shows"]),
-        late_cancels=int(row["late_cancels"]),
+        no_shows=row["no_shows"],
+        late_cancels=row["late_cancels"],
         rating=mean("stars", "reviews", 3, 2),
         answer_minutes=mean("answer_us", "answers", 60e6, 1),
-        subsidy_fen=int(row["subsidy_fen"]),
+        subsidy_fen=row["subsidy_fen"],
     )
 
 

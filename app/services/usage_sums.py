@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from app.models import COUNTED, EVERY_HOME, Grain
 from app.services.access import OVERSEERS, Actor
 
-SUMS = ", ".join(f"coalesce(sum(c.{name}), 0) AS {name}" for name in COUNTED)
+SUMS = ", ".join(f"coalesce(sum(c.{name}), 0)::bigint AS {name}" for name in COUNTED)
 """All measures of rows `c`."""
 SCOPE = """
     own_site AS MATERIALIZED (
