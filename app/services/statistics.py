@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from app.models import (
     EVERY_HOME,
+    Booking,
     BookingStatus,
     Fund,
     FundAccount,
@@ -143,9 +144,11 @@ def _busiest(rows: list[RowMapping]) -> list[Use]:
 
 def _waiting(session: Session, actor: Actor) -> int:
     """Count the orders that wait for an answer now, whenever their visit is to be."""
-    overseen = bookings.visible(actor, bookings.Scope.DISTRICT).subquery()
-    pending = overseen.c.status == BookingStatus.PENDING
-    return session.exec(select(func.count()).select_from(overseen).where(pending)).one()
+    overseen = bookings.within(actor, bookings.Scope.DISTRICT)
+    wanted = select(func.count(col(Booking.id))).where(
+        overseen, Booking.status == BookingStatus.PENDING
+    )
+    return session.exec(wanted).one()
 
 
 def _balances(session: Session, actor: Actor, day: date) -> dict[str, int]:
