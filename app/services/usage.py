@@ -5,10 +5,11 @@ What each measure means is told in docs/domain.md.
 
 # ruff: noqa: S608 - names of our own, nothing anybody sent
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -56,6 +57,10 @@ class Measures:
     rating: float | None
     answer_minutes: float | None
     subsidy_fen: int
+
+
+Sums = Mapping[str, Any] | RowMapping
+"""A row of `statement`: `key_0`, `key_1` and so on, two for each key, and each of `COUNTED`."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def totals(session: Session, *, actor: Actor, query: Query) -> Measures:
     return measures(_rows(session, actor, query, ())[0])
 
 
-def _whole(session: Session, actor: Actor, query: Query, rows: list[RowMapping]) -> Measures:
+def _whole(session: Session, actor: Actor, query: Query, rows: Sequence[Sums]) -> Measures:
     """Add cells up where all are there and none counts what another does, else ask again."""
     if len(rows) > query.limit or By.PROGRAMME in query.group_by or not query.group_by:
         return totals(session, actor=actor, query=query)
@@ -151,7 +156,7 @@ def earlier(query: Query) -> Query:
     return replace(query, since=since, until=query.since)
 
 
-def measures(row: Mapping[str, Any] | RowMapping) -> Measures:
+def measures(row: Sums) -> Measures:
     """Make measures of sums; a mean of nothing is None."""
 
     def mean(total: str, count: str, unit: float, digits: int) -> float | None:
@@ -173,6 +178,8 @@ def measures(row: Mapping[str, Any] | RowMapping) -> Measures:
 
 NOTHING = measures(dict.fromkeys(COUNTED, 0))
 
+_KEPT = 256
+"""Statements that are not written anew; so many ways of asking are common at once."""
 _NONE = "NULL"
 """Of a name that is the id's own."""
 _KEYS = {
@@ -195,60 +202,73 @@ _ORDERS = {
 }
 
 
-def _joins(query: Query, keys: tuple[By, ...], *, facts: bool) -> str:
-    joins = ["JOIN site s ON s.id = c.site_id", "JOIN organisation t ON t.id = s.town_id"]
-    if facts:
-        joins.append("JOIN organisation o ON o.id = c.organisation_id")
-    if By.PROGRAMME in keys:
-        joins.append("LEFT JOIN booking_programme i ON i.booking_id = c.booking_id")
-        joins.append("LEFT JOIN programme p ON p.id = i.programme_id")
-    wanted = {
-        "s.id = :site_id": query.site_id,
-        "s.town_id = :town_id": query.town_id,
-        "s.category = :category": query.category,
-        "o.outside = :outside": query.outside,
-    }
-    conditions = [sql for sql, value in wanted.items() if value is not None]
-    return " ".join([*joins, *(["WHERE", " AND ".join(conditions)] if conditions else [])])
+_FILTERS = {
+    "site_id": "s.id = :site_id",
+    "town_id": "s.town_id = :town_id",
+    "category": "s.category = :category",
+    "outside": "o.outside = :outside",
+}
 
 
 def _rows(
     session: Session, actor: Actor, query: Query, keys: tuple[By, ...], *, every: bool = False
-) -> list[RowMapping]:
-    wanted, given = statement(actor, query, keys, every=every)
-    return list(session.connection().execute(wanted, given).mappings())
+) -> list[Sums]:
+    wanted, asked = statement(actor, query, keys, every=every)
+    found = session.connection().execute(wanted, asked)
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def statement(
     actor: Actor, query: Query, keys: tuple[By, ...], *, every: bool
 ) -> tuple[TextClause, dict[str, Any]]:
     """Return what reads the sums by so many keys, of every combination or of one above `limit`."""
-    facts = bool(_NEED_FACTS & set(keys)) or query.outside is not None
+    by_day = bool(_NEED_DAYS & set(keys))
+    values = {name: getattr(query, name) for name in _FILTERS}
+    filters = tuple(name for name, value in values.items() if value is not None)
+    wanted, names = _written(keys, filters, query.sort, every=every, by_day=by_day)
+    span = given(actor, query.since, query.until, by_day=by_day)
+    asked = {**span, **values, "limit": query.limit + 1}
+    return wanted, {name: asked[name] for name in names}
+
+
+@lru_cache(_KEPT)
+def _written(
+    keys: tuple[By, ...], filters: tuple[str, ...], sort: str | None, *, every: bool, by_day: bool
+) -> tuple[TextClause, frozenset[str]]:
+    """Write the SQL, and return it with the names of its parameters."""
+    facts = bool(_NEED_FACTS & set(keys)) or "outside" in filters
     wanted = [sql for key in keys for sql in _KEYS[key]]
     named = "".join(f"{sql} AS key_{n}, " for n, sql in enumerate(wanted))
     columns = ", ".join(str(n + 1) for n in range(len(wanted)))
     order = ", ".join(str(2 * n + 1) for n in range(len(keys)))
-    if query.sort:
-        order = f"{_ORDERS.get(query.sort, f'sum(c.{query.sort})')} DESC NULLS LAST, {order}"
-    by_day = bool(_NEED_DAYS & set(keys))
+    if sort:
+        order = f"{_ORDERS.get(sort, f'sum(c.{sort})')} DESC NULLS LAST, {order}"
     counted = of_facts() if facts else of_cells(Grain.DAY if by_day else Grain.MONTH)
     sql = f"""
         WITH {SCOPE}, c AS ({counted})
-        SELECT {named}{SUMS} FROM c {_joins(query, keys, facts=facts)}"""
+        SELECT {named}{SUMS} FROM c {_joins(keys, filters, facts=facts)}"""
     if keys:
         # What cancels out was counted elsewhere meanwhile: such a group has no booking.
         sql += f" GROUP BY {columns} HAVING sum(c.bookings) <> 0 ORDER BY {order}"
         sql += "" if every else " LIMIT :limit"
-    asked = {
-        **given(actor, query.since, query.until, by_day=by_day),
-        "limit": query.limit + 1,
-        **{name: getattr(query, name) for name in ("site_id", "town_id", "category", "outside")},
-    }
-    wanted_sql = text(sql)
-    return wanted_sql, {name: asked[name] for name in wanted_sql.compile().params}
+    written = text(sql)
+    return written, frozenset(written.compile().params)
 
 
-def keys_of(row: RowMapping, keys: tuple[By, ...]) -> tuple[Key, ...]:
+def _joins(keys: tuple[By, ...], filters: tuple[str, ...], *, facts: bool) -> str:
+    joins = ["JOIN site s ON s.id = c.site_id", "JOIN organisation t ON t.id = s.town_id"]
+    if facts:
+        joins.append("JOIN organisation o ON o.id = c.organisation_id")
+    if By.PROGRAMME in keys:
+        joins.append("LEFT JOIN booking_programme i ON i.booking_id = c.booking_id")
+        joins.append("LEFT JOIN programme p ON p.id = i.programme_id")
+    if filters:
+        joins.append("WHERE " + " AND ".join(_FILTERS[name] for name in filters))
+    return " ".join(joins)
+
+
+def keys_of(row: Sums, keys: tuple[By, ...]) -> tuple[Key, ...]:
     """Return what a row of `statement` is of."""
     found = ((row[f"key_{2 * n}"], row[f"key_{2 * n + 1}"]) for n in range(len(keys)))
     return tuple(Key(None if id_ is None else str(id_), name or id_) for id_, name in found)
