@@ -204,21 +204,18 @@ def _with_room(
         .limit(WITH_ROOM)
         .subquery()
     )
-    free = guides.free(
-        col(VenueSession.site_id), col(VenueSession.starts_at), col(VenueSession.ends_at)
+    found = (
+        select(VenueSession, Venue.name, Site.name)
+        .join(room, room.c.id == col(VenueSession.id))
+        .join(Site, col(Site.id) == VenueSession.site_id)
+        .join(Venue, col(Venue.id) == VenueSession.venue_id)
+        .order_by(*order)
+        .limit(LOOKED_AT)
     )
-    needing = [site_id for site_id, needs in guided.items() if needs]
-    shown_round = or_(
-        col(VenueSession.site_id).not_in(needing), exists().where(free).correlate_except(Guide)
-    )
-    return list(
-        session.exec(
-            select(VenueSession, Venue.name, Site.name)
-            .join(room, room.c.id == col(VenueSession.id))
-            .join(Site, col(Site.id) == VenueSession.site_id)
-            .join(Venue, col(Venue.id) == VenueSession.venue_id)
-            .where(shown_round)
-            .order_by(*order)
-            .limit(LOOKED_AT)
+    if needing := [site_id for site_id, needs in guided.items() if needs]:
+        free = guides.free(
+            col(VenueSession.site_id), col(VenueSession.starts_at), col(VenueSession.ends_at)
         )
-    )
+        shown_round = exists().where(free).correlate_except(Guide)
+        found = found.where(or_(col(VenueSession.site_id).not_in(needing), shown_round))
+    return list(session.exec(found))
