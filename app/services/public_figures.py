@@ -20,6 +20,7 @@ from app.models import Organisation, OrganisationKind
 from app.services.calendar import local_date
 from app.services.cards import FEWEST_BRANCHES
 from app.services.usage import Key
+from app.services.usage_sums import OF_MARKED
 
 
 class DistrictNotFound(NotFound):
@@ -67,10 +68,15 @@ SETTLED_AFTER = timedelta(days=5)
 """How long after a month's end it is told; until then the last visits are closed and corrected."""
 
 _PUBLISH = text(f"""
-    WITH open AS MATERIALIZED (
+    WITH marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark
+    ), fact AS (
+        SELECT site_id, organisation_id, day, visits, people FROM usage_fact
+        WHERE booking_id NOT IN (SELECT booking_id FROM marked)
+        UNION ALL SELECT site_id, organisation_id, day, visits, people FROM {OF_MARKED}
+    ), open AS MATERIALIZED (
         SELECT site_id, date_trunc('month', day::timestamp)::date AS month,
             sum(visits) AS visits, sum(people) AS people
-        FROM usage_fact WHERE visits > 0 AND day < :until
+        FROM fact WHERE visits > 0 AND day < :until
         GROUP BY 1, 2 HAVING count(DISTINCT organisation_id) >= {FEWEST_BRANCHES}
     ), gone AS (
         DELETE FROM public_figure p WHERE NOT EXISTS (

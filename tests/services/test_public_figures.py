@@ -242,21 +242,26 @@ def test_a_site_that_is_withdrawn_is_told_of_no_more(ground: Ground) -> None:
     assert not any(found.cells for found in ground.answers().values())
 
 
-def test_a_visit_is_told_the_night_after_its_month(session: Session) -> None:
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_visit_is_told_the_night_after_its_month(session: Session, *, folded: bool) -> None:
+    """Whether or not anybody has added it up by then."""
+
+    def fold() -> None:
+        while folded and facts.fold(session, NOW):
+            pass
+
     world = make_world(session, groups_limit=FEW)
     made = [
         make_completed(session, rival, attended=8) for rival in make_rivals(session, world, FEW)
     ]
-    while facts.fold(session, NOW):
-        pass
+    fold()
     after = midnight(date(2027, 1, 1)) + SETTLED_AFTER
     assert made[0].ends_at < midnight(date(2027, 1, 1))
     assert public_figures.publish(session, after - timedelta(microseconds=1)) == 0
     assert public_figures.publish(session, after) == 1
     session.get_one(Visit, made[0].id).people_attended = 5
     session.flush()
-    while facts.fold(session, NOW):
-        pass
+    fold()
     assert public_figures.publish(session, after) == 1
     found = public_figures.figures(
         session,
@@ -266,6 +271,33 @@ def test_a_visit_is_told_the_night_after_its_month(session: Session) -> None:
         now=after,
     )
     assert found.totals == Figures(FEW, 8 * FEW - 3, 1)
+
+
+def test_what_was_added_up_before_a_correction_is_not_told_beside_it(session: Session) -> None:
+    world = make_world(session, groups_limit=FEW)
+    made = [make_completed(session, rival) for rival in make_rivals(session, world, FEW)]
+    while facts.fold(session, NOW):
+        pass
+    session.get_one(Visit, made[0].id).people_attended = 5
+    session.flush()
+    after = midnight(date(2027, 1, 1)) + SETTLED_AFTER
+
+    def visits() -> int:
+        public_figures.publish(session, after)
+        year = made[0].starts_at.year
+        asked: dict[str, Any] = {
+            "district_id": world.district.id,
+            "year": year,
+            "by": By.SITE,
+            "now": after,
+        }
+        return public_figures.figures(session, **asked).totals.visits
+
+    assert visits() == FEW
+    with replaced_sql(
+        session.connection(), "WHERE booking_id NOT IN (SELECT booking_id FROM marked)", ""
+    ):
+        assert visits() == FEW + 1
 
 
 def test_everybody_may_ask(client: TestClient, ground: Ground) -> None:
