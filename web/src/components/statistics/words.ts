@@ -50,13 +50,6 @@ export const PUBLIC_BYS: Record<PublicBy, Word> = {
   site: ['阵地', 'Site'],
 }
 
-/** Branches of the reader's district and of others. */
-export const OUTSIDE_OPTIONS: [string, string][] = [
-  ['', '全部'],
-  ['false', '区内支部'],
-  ['true', '区外支部'],
-]
-
 export const MEASURES: Record<Measure, Word> = {
   bookings: ['预约', 'Bookings'],
   visits: ['到访', 'Visits'],
