@@ -20,7 +20,7 @@ from app.models import Organisation, OrganisationKind
 from app.services.calendar import local_date
 from app.services.cards import FEWEST_BRANCHES
 from app.services.usage import Key
-from app.services.usage_sums import OF_MARKED
+from app.services.usage_sums import MARKED, OF_MARKED
 
 
 class DistrictNotFound(NotFound):
@@ -68,8 +68,7 @@ SETTLED_AFTER = timedelta(days=5)
 """How long after a month's end it is told; until then the last visits are closed and corrected."""
 
 _PUBLISH = text(f"""
-    WITH marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark
-    ), fact AS (
+    WITH {MARKED}, fact AS (
         SELECT site_id, organisation_id, day, visits, people FROM usage_fact
         WHERE booking_id NOT IN (SELECT booking_id FROM marked)
         UNION ALL SELECT site_id, organisation_id, day, visits, people FROM {OF_MARKED}

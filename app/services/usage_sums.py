@@ -15,15 +15,16 @@ from app.services.access import OVERSEERS, Actor
 
 SUMS = ", ".join(f"coalesce(sum(c.{name}), 0)::bigint AS {name}" for name in COUNTED)
 """All measures of rows `c`."""
-SCOPE = """
+MARKED = "marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark)"
+"""What changed since it was folded."""
+SCOPE = f"""
     own_site AS MATERIALIZED (
         SELECT s.id FROM site s JOIN organisation t ON t.id = s.town_id
         WHERE t.path <@ ANY(CAST(:paths AS ltree[]))
     ), own_home AS MATERIALIZED (
         SELECT id FROM organisation
         WHERE path <@ ANY(CAST(:paths AS ltree[])) AND kind <> 'branch'
-    ), marked AS MATERIALIZED (SELECT DISTINCT booking_id FROM usage_mark
-    ), span AS MATERIALIZED (
+    ), {MARKED}, span AS MATERIALIZED (
         SELECT * FROM unnest(CAST(:grains AS text[]), CAST(:sinces AS date[]),
             CAST(:untils AS date[]), CAST(:signs AS bigint[])) u (grain, since, until, sign)
     )"""
