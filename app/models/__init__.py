@@ -81,6 +81,7 @@ from app.models.usage import (
     Counted,
     Grain,
     UsageCell,
+    UsageDays,
     UsageFact,
     UsageMark,
 )
@@ -214,6 +215,7 @@ __all__ = [
     "Suspension",
     "UnmetSearch",
     "UsageCell",
+    "UsageDays",
     "UsageFact",
     "UsageMark",
     "Venue",

@@ -68,6 +68,13 @@ _TOGETHER = """\
 f.site_id, g.grain, date_trunc(g.grain, f.day::timestamp)::date, h.home_id"""
 _HOMES = f"(VALUES (f.home_id), ('{EVERY_HOME}')) h (home_id)"
 _EACH = f"(VALUES {_GRAINS}) g (grain) CROSS JOIN LATERAL {_HOMES}"
+_DAYS = "home_id, year, organisation_id, days"
+NO_DAY = "B'0'::bit(366)"
+"""SQL for the days of a year on which nothing was."""
+OF_DAY = f"set_bit({NO_DAY}, extract(doy FROM f.day)::integer - 1, 1)"
+"""SQL for the day of `f` among the days of its year."""
+OF_YEAR = "f.home_id, extract(year FROM f.day)::integer AS year, f.organisation_id"
+"""SQL for what the days of `f` are kept under."""
 
 FOLD = f"""\
 CREATE FUNCTION usage_fold(most integer) RETURNS bigint LANGUAGE plpgsql
@@ -88,6 +95,8 @@ BEGIN
     ), fresh AS (
         SELECT l.* FROM touched t
         CROSS JOIN LATERAL (SELECT * FROM usage_live() u WHERE u.booking_id = t.booking_id) l
+    ), changed AS (
+        SELECT 1 AS sign, n.* FROM fresh n UNION ALL SELECT -1, o.* FROM before o
     ), gone AS (
         DELETE FROM usage_fact f USING touched t WHERE f.booking_id = t.booking_id
         AND NOT EXISTS (SELECT FROM fresh n WHERE n.booking_id = t.booking_id)
@@ -97,10 +106,23 @@ BEGIN
     ), moved AS (
         INSERT INTO usage_cell (site_id, grain, day, home_id, {_COUNTS})
         SELECT {_TOGETHER}, {_SIGNED}
-        FROM (SELECT 1 AS sign, n.* FROM fresh n UNION ALL SELECT -1, o.* FROM before o) f
-        CROSS JOIN {_EACH}
+        FROM changed f CROSS JOIN {_EACH}
         GROUP BY 1, 2, 3, 4
         ON CONFLICT (site_id, grain, day, home_id) DO UPDATE SET {_ADDED}
+    ), came AS (
+        SELECT {OF_YEAR}, {OF_DAY} AS day,
+            bool_or(f.sign = 1 AND f.visits > 0) OR EXISTS (
+                SELECT FROM usage_fact k WHERE k.organisation_id = f.organisation_id
+                AND k.day = f.day AND k.home_id = f.home_id AND k.visits > 0
+                AND k.booking_id NOT IN (SELECT booking_id FROM touched)) AS still
+        FROM changed f GROUP BY f.home_id, f.organisation_id, f.day
+    ), told AS (
+        INSERT INTO usage_days ({_DAYS})
+        SELECT home_id, year, organisation_id, (coalesce(d.days, {NO_DAY}) & ~bit_or(c.day))
+            | coalesce(bit_or(c.day) FILTER (WHERE c.still), {NO_DAY})
+        FROM came c LEFT JOIN usage_days d USING (home_id, year, organisation_id)
+        GROUP BY home_id, year, organisation_id, d.days
+        ON CONFLICT (home_id, year, organisation_id) DO UPDATE SET days = excluded.days
     )
     SELECT count(*) INTO folded FROM touched;
     RETURN folded;
@@ -112,6 +134,11 @@ One statement, so one snapshot: a mark it does not see stays, and with it the ch
 The lock is taken by the statement before, so that whoever waited sees what the other one folded.
 """
 
+CAME_ON = f"""
+    SELECT {OF_YEAR}, bit_or({OF_DAY}) AS days FROM usage_fact f WHERE f.visits > 0
+    GROUP BY 1, 2, 3"""
+"""The days on which organisations came, by the facts."""
+
 REBUILD = f"""\
 CREATE FUNCTION usage_rebuild() RETURNS bigint LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -119,6 +146,7 @@ DECLARE
     counted bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('usage', 0));
+    DELETE FROM usage_days;
     DELETE FROM usage_cell;
     DELETE FROM usage_fact;
     WITH taken AS (
@@ -130,6 +158,7 @@ BEGIN
     SELECT {_TOGETHER}, {_SUMS.replace("c.", "f.")}
     FROM usage_fact f CROSS JOIN {_EACH}
     GROUP BY 1, 2, 3, 4;
+    INSERT INTO usage_days ({_DAYS}){CAME_ON};
     RETURN counted;
 END
 $$"""
@@ -192,7 +221,8 @@ MARKS = (
 """An answer is a step of its booking, whose row changes with it; so steps leave no mark."""
 
 GUARDED = (
-    f"REVOKE INSERT, UPDATE, DELETE ON usage_fact, usage_cell, usage_mark FROM {SERVICE}",
+    "REVOKE INSERT, UPDATE, DELETE ON usage_fact, usage_cell, usage_days, usage_mark"
+    f" FROM {SERVICE}",
     "REVOKE EXECUTE ON FUNCTION usage_fold(integer), usage_rebuild() FROM PUBLIC",
     f"GRANT EXECUTE ON FUNCTION usage_fold(integer), usage_rebuild() TO {SERVICE}",
 )

@@ -12,16 +12,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Index, text
+from sqlalchemy.dialects.postgresql import BIT
 from sqlmodel import Field, SQLModel
 
 from app.models.base import known
 
 
 class Grain(StrEnum):
-    """What a sum is over: one day, or one month from its first day on."""
+    """What a sum is over: one day, or one month or year from its first day on."""
 
     DAY = "day"
     MONTH = "month"
+    YEAR = "year"
 
 
 class Counted(SQLModel):
@@ -86,7 +88,7 @@ EVERY_HOME = UUID(int=0)
 
 
 class UsageCell(Counted, table=True):
-    """The sums of the facts of one site, of one home or of all, of a day or of a month."""
+    """The sums of the facts of one site, of one home or of all, of a day, a month or a year."""
 
     __tablename__ = "usage_cell"
     __table_args__: Any = (
@@ -111,6 +113,17 @@ class UsageCell(Counted, table=True):
     grain: str = Field(primary_key=True)
     day: date = Field(primary_key=True)
     home_id: UUID = Field(primary_key=True)
+
+
+class UsageDays(SQLModel, table=True):
+    """The days of a year on which an organisation came to some site, the first of January first."""
+
+    __tablename__ = "usage_days"
+
+    home_id: UUID = Field(primary_key=True)
+    year: int = Field(primary_key=True)
+    organisation_id: UUID = Field(primary_key=True)
+    days: str = Field(sa_column=Column(BIT(366), nullable=False))
 
 
 class UsageMark(SQLModel, table=True):

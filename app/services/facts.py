@@ -8,7 +8,8 @@ import structlog
 from sqlalchemy import text
 from sqlmodel import Session
 
-from app.models import COUNTED, EVERY_HOME
+from app.models import COUNTED, EVERY_HOME, Grain
+from app.models.folding import CAME_ON, NO_DAY
 
 MOST_AT_ONCE = 1_000
 """Bookings folded in one transaction; folding more takes no lock that anybody else waits for."""
@@ -17,6 +18,7 @@ log = structlog.get_logger()
 
 _COUNTS = ", ".join(COUNTED)
 _NEGATED = ", ".join(f"-{name}" for name in COUNTED)
+_GRAINS = ", ".join(f"('{grain}')" for grain in Grain)
 _LEFT = " OR ".join(f"sum({name}) <> 0" for name in COUNTED)
 
 DRIFTED_FACTS = """
@@ -31,16 +33,23 @@ DRIFTED_CELLS = f"""
     SELECT site_id || ' ' || home_id || ' ' || grain || ' ' || day FROM (
         SELECT f.site_id, h.home_id, g.grain, {_COUNTS},
                date_trunc(g.grain, f.day::timestamp)::date AS day
-        FROM usage_fact f CROSS JOIN (VALUES ('day'), ('month')) g (grain)
+        FROM usage_fact f CROSS JOIN (VALUES {_GRAINS}) g (grain)
         CROSS JOIN LATERAL (VALUES (f.home_id), ('{EVERY_HOME}')) h (home_id)
         UNION ALL
         SELECT site_id, home_id, grain, {_NEGATED}, day FROM usage_cell) c
     GROUP BY site_id, home_id, grain, day HAVING {_LEFT}"""
 """Sums that are not the sums of their facts."""
 
+DRIFTED_DAYS = f"""
+    SELECT organisation_id || ' ' || home_id || ' ' || year
+    FROM ({CAME_ON}) f FULL JOIN usage_days d USING (home_id, year, organisation_id)
+    WHERE coalesce(f.days, {NO_DAY}) <> coalesce(d.days, {NO_DAY})"""
+"""Years of an organisation whose days are not those of its facts."""
+
 CHECKS = {
     "a booking counts for something else than its rows say": DRIFTED_FACTS,
     "a sum of the statistics is not that of its facts": DRIFTED_CELLS,
+    "the days of the statistics are not those of their facts": DRIFTED_DAYS,
 }
 
 

@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, text
-from sqlmodel import Session, col, select
+from sqlalchemy import RowMapping, text
+from sqlmodel import Session
 
-from app.models import (
-    EVERY_HOME,
-    Booking,
-    BookingStatus,
-    Fund,
-    FundAccount,
-    FundBalance,
-    Grain,
-)
-from app.services import bookings
+from app.models import EVERY_HOME, BookingStatus, FundAccount, Grain
 from app.services.access import OVERSEERS, Actor
 from app.services.usage import measures
-from app.services.usage_sums import EITHER, OF_MARKED, SCOPE, SUMS, WITHIN, given, of_cells
+from app.services.usage_sums import (
+    EITHER,
+    IN_YEARS,
+    OF_MARKED,
+    SCOPE,
+    SUMS,
+    WITHIN,
+    days_of_years,
+    given,
+    of_cells,
+)
 
 TOP = 10
 _MEASURES = {str(status): str(status) for status in BookingStatus} | {"no_show": "no_shows"}
@@ -39,28 +40,45 @@ _PARTS = text(f"""
     FROM c JOIN site s ON s.id = c.site_id JOIN organisation t ON t.id = s.town_id
     GROUP BY GROUPING SETS ((), (c.day), (s.category), (t.id, t.place), (s.id, s.short_name))
     HAVING sum(c.bookings) <> 0 OR GROUPING(c.day, s.category, t.id, s.id) = {_WHOLE}""")
-# A branch is looked up until its first visit is found. What is marked is read from its rows alone.
-_CAME = f"""
+# The days an organisation came on are right but for what is marked: who had a visit among that is
+# looked up among the other facts, until one is found.
+_LOOKED_UP = f"""
     SELECT FROM usage_fact f WHERE f.organisation_id = o.id AND f.visits > 0 AND f.{WITHIN}
     AND f.booking_id NOT IN (SELECT booking_id FROM marked)"""
 _COUNTS = text(f"""
-    WITH {SCOPE}, guest AS (
+    WITH {SCOPE}, doubted AS MATERIALIZED (
+        SELECT DISTINCT f.organisation_id AS id FROM marked JOIN usage_fact f USING (booking_id)
+    ), guest AS (
         SELECT DISTINCT c.site_id, c.home_id FROM own_site o JOIN usage_cell c ON c.site_id = o.id
-        WHERE c.grain = 'month' AND c.day < :until
-        AND c.day >= date_trunc('month', CAST(:since AS timestamp))::date
+        WHERE {IN_YEARS}
         AND c.home_id <> '{EVERY_HOME}' AND c.home_id NOT IN (SELECT id FROM own_home))
     SELECT (SELECT count(*) FROM own_site JOIN site USING (id) WHERE status = 'published') AS sites,
     (SELECT count(*) FROM organisation
-        WHERE path <@ ANY(CAST(:paths AS ltree[])) AND kind = 'branch') AS branches,
+        WHERE kind = 'branch' AND path <@ ANY(CAST(:paths AS ltree[]))) AS branches,
+    (SELECT count(*) FROM booking b JOIN organisation o ON o.id = b.organisation_id
+        WHERE b.status = 'pending' AND (b.site_id IN (SELECT id FROM own_site)
+            OR o.path <@ ANY(CAST(:paths AS ltree[])))) AS waiting,
     (SELECT count(*) FROM (
-        SELECT o.id FROM organisation o CROSS JOIN LATERAL ({_CAME} LIMIT 1) came
+        SELECT d.organisation_id
+        FROM unnest(CAST(:years AS integer[]), CAST(:masks AS bit(366)[])) y (year, days)
+        CROSS JOIN own_home h CROSS JOIN LATERAL (
+            SELECT * FROM usage_days u WHERE u.home_id = h.id AND u.year = y.year OFFSET 0) d
+        WHERE bit_count(d.days & y.days) > 0 AND d.organisation_id NOT IN (SELECT id FROM doubted)
+        UNION
+        SELECT o.id FROM doubted JOIN organisation o USING (id)
+        CROSS JOIN LATERAL ({_LOOKED_UP} LIMIT 1) came
         WHERE o.path <@ ANY(CAST(:paths AS ltree[]))
         UNION
         SELECT o.id FROM guest g JOIN organisation o ON o.id = g.home_id OR o.parent_id = g.home_id
-        CROSS JOIN LATERAL ({_CAME} AND f.site_id = g.site_id LIMIT 1) came
+        CROSS JOIN LATERAL ({_LOOKED_UP} AND f.site_id = g.site_id LIMIT 1) came
         UNION
         SELECT f.organisation_id FROM {OF_MARKED} f
         WHERE f.visits > 0 AND f.{WITHIN} AND {EITHER}) b) AS came""")
+
+_BALANCES = text("""
+    SELECT b.account, sum(b.balance_fen) FROM fund_balance b JOIN fund f ON f.id = b.fund_id
+    WHERE f.organisation_id = ANY(CAST(:organisations AS uuid[])) AND f.fiscal_year = :year
+    GROUP BY b.account""")
 
 
 @dataclass(frozen=True)
@@ -112,14 +130,14 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         parts[row["part"]].append(row)
     (whole,) = parts[_WHOLE]
     totals = measures(whole)
-    counts = session.connection().execute(_COUNTS, asked).one()
+    counts = session.connection().execute(_COUNTS, asked | days_of_years(since, until)).one()
     return Overview(
         since=since,
         until=until,
         sites=counts.sites,
         branches=counts.branches,
         branches_came=counts.came,
-        waiting=_waiting(session, actor),
+        waiting=counts.waiting,
         statuses={status: whole[name] for status, name in _MEASURES.items() if whole[name]},
         visits=totals.visits,
         people=totals.people,
@@ -142,24 +160,8 @@ def _busiest(rows: list[RowMapping]) -> list[Use]:
     return sorted(map(_use, rows), key=lambda use: (-use.people, use.name))
 
 
-def _waiting(session: Session, actor: Actor) -> int:
-    """Count the orders that wait for an answer now, whenever their visit is to be."""
-    overseen = bookings.within(actor, bookings.Scope.DISTRICT)
-    wanted = select(func.count(col(Booking.id))).where(
-        overseen, Booking.status == BookingStatus.PENDING
-    )
-    return session.exec(wanted).one()
-
-
 def _balances(session: Session, actor: Actor, day: date) -> dict[str, int]:
-    rows = session.exec(
-        select(FundBalance.account, func.sum(FundBalance.balance_fen))
-        .join(Fund, col(Fund.id) == FundBalance.fund_id)
-        .where(
-            col(Fund.organisation_id).in_(actor.organisations(*OVERSEERS)),
-            Fund.fiscal_year == day.year,
-        )
-        .group_by(FundBalance.account)
-    ).all()
+    asked = {"organisations": actor.organisations(*OVERSEERS), "year": day.year}
+    rows = session.connection().execute(_BALANCES, asked)
     found = {account: int(total) for account, total in rows}
     return {account: found.get(account, 0) for account in FundAccount}

@@ -23,24 +23,27 @@ SCOPE = f"""
         WHERE t.path <@ ANY(CAST(:paths AS ltree[]))
     ), own_home AS MATERIALIZED (
         SELECT id FROM organisation
-        WHERE path <@ ANY(CAST(:paths AS ltree[])) AND kind <> 'branch'
+        WHERE kind <> 'branch' AND path <@ ANY(CAST(:paths AS ltree[]))
     ), {MARKED}, span AS MATERIALIZED (
         SELECT * FROM unnest(CAST(:grains AS text[]), CAST(:sinces AS date[]),
             CAST(:untils AS date[]), CAST(:signs AS bigint[])) u (grain, since, until, sign)
     )"""
 """Whom and what the reader oversees, what is marked, and which sums the days are made of."""
-# Nearly all that own branches do is at own sites: those months are passed by within the index.
-_ABROAD = """
+IN_YEARS = """
+    c.grain = 'year' AND c.day < :until
+    AND c.day >= date_trunc('year', CAST(:since AS timestamp))::date"""
+"""That a sum `c` is of a year of which some days are asked for."""
+# Nearly all that own branches do is at own sites: those years are passed by within the index.
+_ABROAD = f"""
     abroad AS MATERIALIZED (
         SELECT DISTINCT c.site_id, c.home_id FROM own_home h JOIN usage_cell c ON c.home_id = h.id
-        WHERE c.grain = 'month' AND c.day < :until
-        AND c.day >= date_trunc('month', CAST(:since AS timestamp))::date
-        AND c.site_id NOT IN (SELECT id FROM own_site))"""
+        WHERE {IN_YEARS} AND c.site_id NOT IN (SELECT id FROM own_site))"""
 WITHIN = "day >= :since AND day < :until"
 OF_MARKED = "usage_of(ARRAY(SELECT booking_id FROM marked))"
 """What the rows say of what is marked."""
 EITHER = "(f.site_id IN (SELECT id FROM own_site) OR f.home_id IN (SELECT id FROM own_home))"
 """That a fact `f` is of a site or of a branch the reader oversees."""
+_DAYS = 366
 _COUNTS = ", ".join(COUNTED)
 _NEGATED = ", ".join(f"-f.{name}" for name in COUNTED)
 _SIGNED = ", ".join(f"p.sign * c.{name} AS {name}" for name in COUNTED)
@@ -120,6 +123,17 @@ def given(actor: Actor, since: date, until: date, *, by_day: bool = False) -> di
         "untils": [span.until for span in spans],
         "signs": [span.sign for span in spans],
     }
+
+
+def days_of_years(since: date, until: date) -> dict[str, Any]:
+    """Return `[since, until)` as parameters: `years`, and `masks` of 366 days for each."""
+    years = list(range(since.year, until.year + 1))
+    masks = []
+    for year in years:
+        first = date(year, 1, 1)
+        begin, end = (min(max((day - first).days, 0), _DAYS) for day in (since, until))
+        masks.append("0" * begin + "1" * (end - begin) + "0" * (_DAYS - end))
+    return {"years": years, "masks": masks}
 
 
 def _spans(since: date, until: date) -> Iterator[Span]:

@@ -66,6 +66,7 @@ TECHNICAL = {
     "site_words",
     "unmet_search",
     "usage_cell",
+    "usage_days",
     "usage_fact",
     "usage_mark",
     "webhook_attempt",

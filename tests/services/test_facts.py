@@ -43,6 +43,8 @@ FAULTS = {
     "a fact changed": "UPDATE usage_fact SET people = people + 1",
     "a sum changed": "UPDATE usage_cell SET people = people + 1 WHERE grain = 'month'",
     "a fact gone": "DELETE FROM usage_fact",
+    "a day too many": "UPDATE usage_days SET days = set_bit(days, 365, 1)",
+    "a day gone": "DELETE FROM usage_days",
     "a sum gone": "DELETE FROM usage_cell WHERE grain = 'day'",
     "a change without a mark": (
         "SET LOCAL session_replication_role = replica; UPDATE visit SET people_attended = 3"

@@ -1,5 +1,6 @@
 """Which sums the days of a period are made of."""
 
+from calendar import isleap
 from collections import Counter
 from datetime import date, timedelta
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.models import Grain
 from app.services.access import Actor
-from app.services.usage_sums import Span
+from app.services.usage_sums import Span, days_of_years
 from app.services.usage_sums import given as parameters
 
 DAY = timedelta(days=1)
@@ -58,3 +59,15 @@ def test_as_few_single_days_are_read_as_can_be(since: date, until: date, days: i
 def test_days_that_are_told_apart_are_read_singly() -> None:
     since, until = date(2026, 1, 1), date(2027, 1, 1)
     assert spans(since, until, by_day=True) == [Span(Grain.DAY, since, until, 1)]
+
+
+@given(since=DAYS, length=st.integers(1, 1100))
+def test_the_days_of_years_are_those_of_the_period(since: date, length: int) -> None:
+    found = days_of_years(since, since + length * DAY)
+    assert {len(mask) for mask in found["masks"]} == {366}
+    assert [
+        date(year, 1, 1) + n * DAY
+        for year, mask in zip(found["years"], found["masks"], strict=True)
+        for n, bit in enumerate(mask)
+        if bit == "1" and n < 365 + isleap(year)
+    ] == [since + n * DAY for n in range(length)]

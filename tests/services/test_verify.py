@@ -302,6 +302,7 @@ FAULTS: dict[str, list[str]] = {
         "UPDATE usage_cell SET visits = visits + 1",
         "DELETE FROM usage_cell WHERE grain = 'month'",
     ],
+    "the days of the statistics are not those of their facts": ["DELETE FROM usage_days"],
     "a message that is due was neither delivered nor missed": [
         "UPDATE notification SET delivered_at = NULL"
     ],
