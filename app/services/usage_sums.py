@@ -61,7 +61,6 @@ _REACHES = (
     "site_id IN (SELECT id FROM own_site)",
     "home_id IN (SELECT id FROM own_home) AND site_id NOT IN (SELECT id FROM own_site)",
 )
-_TOTALS = ", ".join(f"sum({name})::bigint AS {name}" for name in COUNTED)
 
 
 def of_facts() -> str:
@@ -73,11 +72,10 @@ def of_facts() -> str:
 
 
 def of_cells(unit: Grain) -> str:
-    """Return the SQL of what counts, by site and day, or by site and first day of the month."""
+    """Return the SQL of what counts, by site and day or first day of the month; to be added up."""
     rows = _put_right("site_id, day", _AT_OWN_SITES, _ELSEWHERE, counts=_SIGNED, of="c.")
     day = f"date_trunc('{unit}', day::timestamp)::date"
-    return f"""
-        WITH {_ABROAD} SELECT site_id, {day} AS day, {_TOTALS} FROM ({rows}) u GROUP BY 1, 2"""
+    return f"WITH {_ABROAD} SELECT site_id, {day} AS day, {_COUNTS} FROM ({rows}) u"
 
 
 def _put_right(kept: str, *sources: str, counts: str, of: str = "") -> str:
