@@ -197,15 +197,12 @@ def create_app(engine: Engine | None = None, settings: Settings | None = None) -
     edges.install(app, settings, rates.storage_of(settings.rate_store, engine))
     problems.install(app)
     once.install(app)
-    # Not gathered in one router first: each router on the way tries all that is in it once more.
     for module in ROUTERS:
-        app.include_router(module.router, prefix=API)
+        module.router.give(app, API)
     if settings.env is not Env.PRODUCTION:
-        app.include_router(endpoint.router, prefix=API, include_in_schema=False)
-    app.include_router(problems.router)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    app.include_router(contract.router)
+        endpoint.router.give(app, API, hidden=True)
+    for module in (problems, health, metrics, contract):
+        module.router.give(app)
     if pages.FOLDER.is_dir():
         # Not a mount: that would match every path, and answer a wrong method with a wrong `Allow`.
         app.router.default = pages.pages(headers.policy_of_pages(settings))

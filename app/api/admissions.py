@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.deps import ActorDep, Prose
@@ -12,10 +12,11 @@ from app.api.organisations import EXAMPLE as BRANCH
 from app.api.organisations import OrganisationPublic
 from app.api.problems import problems
 from app.api.registrations import EXAMPLE, ID, READING, RegistrationPublic
+from app.api.router import Router
 from app.services import accounts, grants, idempotency, organisations, registrations, tree
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/registrations", tags=["registrations"])
+router = Router(prefix="/registrations", tags=["registrations"])
 
 
 class ApproveIn(BaseModel):

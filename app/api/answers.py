@@ -4,19 +4,20 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.statistics import KeyPublic, PeriodTooLong, TooManyKeys, period
 from app.errors import Unauthenticated
 from app.services import answers
 from app.services.access import OVERSEERS, NotInScope
 from app.services.answers import MOST_KEYS, By
 
-router = APIRouter(prefix="/statistics/answers", tags=["statistics"])
+router = Router(prefix="/statistics/answers", tags=["statistics"])
 
 EXAMPLE: JsonDict = {
     "bookings": 40,

@@ -3,17 +3,18 @@
 from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.api.bookings import ID, BookingPublic, shown
 from app.api.deps import ActorDep
 from app.api.once import OnceDep
 from app.api.problems import Problem, language_of, problems, written
+from app.api.router import Router
 from app.errors import DomainError, Unauthenticated
 from app.services import idempotency, moves
 
-router = APIRouter(prefix="/bookings", tags=["bookings"])
+router = Router(prefix="/bookings", tags=["bookings"])
 
 
 class Approval(BaseModel):

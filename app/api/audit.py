@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
@@ -23,13 +23,14 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.harmless import harmless
 from app.models import AuditEvent
 from app.services import audit, tokens
 from app.services.access import NotInScope
 
-router = APIRouter(tags=["audit"])
+router = Router(tags=["audit"])
 
 EXAMPLE: JsonDict = {
     "district_id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f10",

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,11 +11,12 @@ from sqlmodel import Session
 
 from app.api.deps import ActorDep, Line, NowDep, SessionDep, VersionDep, by
 from app.api.problems import problems, tell
+from app.api.router import Router
 from app.errors import Stale, Unauthenticated
 from app.models import Account, Role
 from app.services import accounts, grants, passwords, sign_in, throttles, tokens
 
-router = APIRouter(tags=["auth"])
+router = Router(tags=["auth"])
 
 EXAMPLE_ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20"
 PASSWORD_REFUSED = problems(

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
@@ -12,6 +12,7 @@ from app.api import geo
 from app.api.ahead import SessionsAhead
 from app.api.deps import MaybeActorDep, NowDep, ReaderDep, SessionDep
 from app.api.problems import language_of, problems
+from app.api.router import Router
 from app.api.sessions import SessionPublic
 from app.api.sites import CARD, POINT, SiteListed, listed
 from app.errors import Unauthenticated
@@ -22,7 +23,7 @@ from app.services.calendar import DAY, midnight
 from app.services.near_misses import NearMiss, Why
 from app.services.openings import MOST_RADIUS_M
 
-router = APIRouter(tags=["availability"], dependencies=[SessionsAhead])
+router = Router(tags=["availability"], dependencies=[SessionsAhead])
 
 MOST_SITES = 50
 MOST_MINUTES = 720

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import AwareDatetime, BaseModel
 from sqlmodel import Session
 
@@ -17,6 +17,7 @@ from app.api.moves import SILENT, MoveBody
 from app.api.once import OnceDep
 from app.api.problems import Problem, language_of, problems, written
 from app.api.refused_orders import DryRunDep, RefusalsCounted
+from app.api.router import Router
 from app.errors import DomainError, Unauthenticated
 from app.models import Booking, GroupKind
 from app.services import (
@@ -31,7 +32,7 @@ from app.services import (
 from app.services.access import Actor, NotInScope
 from app.services.booking_groups import Outcome
 
-router = APIRouter(prefix="/booking-groups", tags=["bookings"])
+router = Router(prefix="/booking-groups", tags=["bookings"])
 
 SomeDay = date | None
 

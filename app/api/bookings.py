@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlmodel import Session, col
 
@@ -26,6 +26,7 @@ from app.api.deps import (
 from app.api.once import OnceDep
 from app.api.problems import problems
 from app.api.refused_orders import DryRunDep, RefusalsCounted
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Booking, BookingStatus, Purpose, SubsidyStatus
 from app.services import (
@@ -46,7 +47,7 @@ from app.services.access import Actor, NotInScope
 from app.services.calendar import midnight
 from app.services.codes import code_of
 
-router = APIRouter(prefix="/bookings", tags=["bookings"])
+router = Router(prefix="/bookings", tags=["bookings"])
 
 ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20"
 

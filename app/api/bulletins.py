@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from app.api.deps import ActorDep, NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.table_exports import headers_of
 from app.errors import Unauthenticated
 from app.services import bulletins, exports
@@ -14,7 +15,7 @@ from app.services.access import NotInScope
 from app.services.calendar import local_date
 from app.services.table_notes import Asked
 
-router = APIRouter(prefix="/statistics", tags=["statistics"])
+router = Router(prefix="/statistics", tags=["statistics"])
 
 PDF = "application/pdf"
 MonthDep = Annotated[

@@ -3,15 +3,16 @@
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from app.api.deps import DateDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Malformed
 from app.services import calendar
 
-router = APIRouter(tags=["calendar"])
+router = Router(tags=["calendar"])
 
 MOST_DAYS = 400
 CACHE_SECONDS = 300

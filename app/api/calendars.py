@@ -3,18 +3,19 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from app.api.caching import NOT_MODIFIED, IfNoneMatch, has, not_modified, tagged
 from app.api.deps import ActorDep, NowDep, SessionDep
 from app.api.posters import BaseDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import bookings, calendar_feeds, calendars, ics
 from app.services.codes import code_of
 
-router = APIRouter(tags=["calendars"])
+router = Router(tags=["calendars"])
 
 CALENDAR = "text/calendar; charset=utf-8"
 # Asked for again each time; the tag spares the sending of what has not changed.

@@ -3,12 +3,12 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bookings import ID, BookingPublic, shown
 from app.api.deps import ActorDep, Line, NowDep, Prose, SessionDep, VersionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Purpose
 from app.services import (
@@ -23,7 +23,7 @@ from app.services import (
 )
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/bookings", tags=["bookings"])
+router = Router(prefix="/bookings", tags=["bookings"])
 
 
 class BookingChange(BaseModel):

@@ -2,18 +2,18 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import Way
 from app.services import channel_choices, tokens
 from app.services.channel_choices import Wish
 
-router = APIRouter(tags=["notifications"])
+router = Router(tags=["notifications"])
 
 Outward = Literal["wechat", "sms", "email", "wecom"]
 EXAMPLE: JsonDict = {

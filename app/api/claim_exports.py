@@ -4,14 +4,15 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import ActorDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import claim_forms, claims
 
-router = APIRouter(prefix="/claims", tags=["claims"])
+router = Router(prefix="/claims", tags=["claims"])
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PDF = "application/pdf"

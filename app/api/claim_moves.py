@@ -3,19 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import BaseModel, Field
 
 from app.api.claims import ClaimPublic, shown
 from app.api.deps import ActorDep, Line, Prose, SeenVersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import claim_moves, claims, idempotency, ledger
 from app.services.access import NotInScope
 from app.services.claim_states import ReviewerApproves, SubmitterDecides
 
-router = APIRouter(prefix="/claims", tags=["claims"])
+router = Router(prefix="/claims", tags=["claims"])
 
 MOST_LINES_AT_ONCE = 200
 ALWAYS = (

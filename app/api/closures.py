@@ -3,20 +3,21 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, LimitDep, Line, MaybeActorDep, NowDep, SessionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.times import When
 from app.api.venues import REFUSALS
 from app.errors import Unauthenticated
 from app.models import BookingStatus
 from app.services import closures, free_sessions, hits, idempotency, sites, tokens, venues
 
-router = APIRouter(prefix="/sites", tags=["closures"])
+router = Router(prefix="/sites", tags=["closures"])
 
 WANTED: JsonDict = {
     "venue_id": None,

@@ -3,15 +3,16 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import select
 
 from app.api.deps import SessionDep
+from app.api.router import Router
 from app.models import Organisation, OrganisationKind
 from app.settings import Env, Settings
 
-router = APIRouter(tags=["system"])
+router = Router(tags=["system"])
 
 
 async def get_settings(request: Request) -> Settings:

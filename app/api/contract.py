@@ -2,12 +2,13 @@
 
 from html import escape
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import HTMLResponse
 
 from app.api.headers import policy_of_pages
+from app.api.router import Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 PAGE = """\
 <!doctype html>

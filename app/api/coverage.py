@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
@@ -20,12 +20,13 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.statistics import PeriodTooLong, period
 from app.errors import Unauthenticated
 from app.services import coverage
 from app.services.access import OVERSEERS, NotInScope
 
-router = APIRouter(prefix="/statistics/coverage", tags=["statistics"])
+router = Router(prefix="/statistics/coverage", tags=["statistics"])
 
 NIL = UUID(int=0)
 COUNTED: JsonDict = {"branches": 12, "came": 9, "never": 2, "silent": 1}

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.bookings import NamedPublic
@@ -21,12 +21,13 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import ExceptionKind
 from app.services import exceptions, idempotency, ledger
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/funds", tags=["claims"])
+router = Router(prefix="/funds", tags=["claims"])
 
 
 class ExceptionPublic(OddPublic):

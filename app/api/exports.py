@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -25,6 +25,7 @@ from app.api.once import OnceDep
 from app.api.photos import StorageDep
 from app.api.problems import problems
 from app.api.reach import MOST_RADIUS_M
+from app.api.router import Router
 from app.api.statistics import PeriodTooLong
 from app.api.table_exports import MOST_SILENT_DAYS, TYPES, get_asked, headers_of
 from app.errors import Unauthenticated
@@ -35,7 +36,7 @@ from app.services.exports import Media
 from app.services.table_notes import RADIUS_M
 from app.storage import StorageUnavailable
 
-router = APIRouter(prefix="/exports", tags=["statistics"])
+router = Router(prefix="/exports", tags=["statistics"])
 
 FIRST, LAST = date(1900, 1, 1), date(2199, 12, 31)
 EXAMPLE: JsonDict = {

@@ -4,18 +4,19 @@ from itertools import islice
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, LimitDep, SessionDep
 from app.api.funds import Balances, Month, first_day
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import EntryKind
 from app.services import fund_periods, funds, ledger, reconciliation
 
-router = APIRouter(prefix="/funds/{fund_id}", tags=["fund"])
+router = Router(prefix="/funds/{fund_id}", tags=["fund"])
 
 _OPENING: JsonDict = {"source": 0, "available": 0, "reserved": 0, "payable": 0, "paid": 0}
 EXAMPLE: JsonDict = {

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from sqlmodel import Session
@@ -25,6 +25,7 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.transactions import TransactionPublic
 from app.api.transactions import shown as entry_shown
 from app.errors import Unauthenticated
@@ -32,7 +33,7 @@ from app.models import Fund, WhenExhausted
 from app.services import fund_outlook, fund_periods, funds, idempotency, ledger, organisations
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/funds", tags=["fund"])
+router = Router(prefix="/funds", tags=["fund"])
 
 MOST_FEN = 10**13
 """A hundred thousand million yuan: more than any fund, and far from where sums overflow."""

@@ -3,18 +3,19 @@
 from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, SessionDep, VersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.venues import REFUSALS
 from app.errors import Stale, Unauthenticated
 from app.services import guides, idempotency, sites, tokens, venues
 
-router = APIRouter(tags=["guides"])
+router = Router(tags=["guides"])
 
 EXAMPLE: JsonDict = {
     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f44",

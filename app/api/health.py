@@ -5,16 +5,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
 from app.api.deps import NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unavailable
 from app.services import lateness
 
-router = APIRouter(tags=["system"])
+router = Router(tags=["system"])
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations" / "versions"
 REVISION = re.compile(r'^(revision|down_revision) = "(\w+)"', re.MULTILINE)

@@ -4,20 +4,21 @@ from datetime import date, time
 from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, MaybeActorDep, NowDep, SessionDep, VersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.times import Clock, Day, When
 from app.api.venues import REFUSALS, Groups, People
 from app.errors import Stale, Unauthenticated
 from app.models import OnHoliday
 from app.services import extra_sessions, hours, idempotency, sessions, tokens, venues
 
-router = APIRouter(tags=["opening hours"])
+router = Router(tags=["opening hours"])
 
 RULE: JsonDict = {
     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f42",

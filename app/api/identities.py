@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Annotated, ClassVar, Self
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session
@@ -13,12 +13,13 @@ from sqlmodel import Session
 from app.api.auth import Token, token
 from app.api.deps import NowDep, SessionDep, by, get_session
 from app.api.problems import problems, tell
+from app.api.router import Router
 from app.channels import oidc, wechat
 from app.models import Account, Provider
 from app.services import identities, passwords, sign_in, throttles
 from app.settings import Settings
 
-router = APIRouter(tags=["auth"])
+router = Router(tags=["auth"])
 
 
 class WechatIn(BaseModel):

@@ -2,18 +2,19 @@
 
 from typing import Annotated, Any, ClassVar
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import UploadFile
 
 from app.api.deps import ActorDep
 from app.api.once import OnceDep
 from app.api.problems import MalformedRequest, problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import idempotency, import_tables, imports, organisations, sheets, tokens, tree
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/organisations", tags=["organisations"])
+router = Router(prefix="/organisations", tags=["organisations"])
 
 
 def form(headings: str) -> dict[str, Any]:

@@ -3,19 +3,20 @@
 from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, NowDep, SessionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import JobRow, Role
 from app.services import idempotency, job_rows, lateness, tokens
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/jobs", tags=["system"])
+router = Router(prefix="/jobs", tags=["system"])
 
 KEEPERS = (Role.DISTRICT_STAFF, Role.SYSTEM_ADMIN)
 """Who looks after the jobs."""

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, NowDep, SessionDep, VersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.users import ID, SIGNED_IN, USER, UserGrant, UserPublic, shown
 from app.errors import Stale
 from app.models import Role
@@ -27,7 +28,7 @@ from app.services import (
 )
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = Router(prefix="/users", tags=["users"])
 
 KEPT = (*SIGNED_IN, users.UserNotFound, NotInScope, grants.NotForOneself)
 FAR = datetime(2200, 1, 1, tzinfo=UTC)

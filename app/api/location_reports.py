@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
@@ -22,6 +22,7 @@ from app.api.deps import (
 )
 from app.api.once import KeyDep, OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.site_locations import REFUSALS, PointIn
 from app.errors import Stale, Unauthenticated
 from app.models import Crs, LocationReport, ReportStatus
@@ -35,7 +36,7 @@ from app.services import (
     tokens,
 )
 
-router = APIRouter(prefix="/sites/{site_id}/location/reports", tags=["sites"])
+router = Router(prefix="/sites/{site_id}/location/reports", tags=["sites"])
 
 ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f40"
 EXAMPLE: JsonDict = {

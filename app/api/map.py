@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
@@ -18,11 +18,12 @@ from app.api.caching import (
     tagged,
 )
 from app.api.deps import NowDep, ReaderDep, SessionDep
+from app.api.router import Router
 from app.api.sites import CARD, SiteProperties
 from app.models import Category, Crs
 from app.services import boundaries, site_map
 
-router = APIRouter(prefix="/map", tags=["map"])
+router = Router(prefix="/map", tags=["map"])
 
 MOST_FEATURES = 1000
 SOON = "public, max-age=15"

@@ -4,13 +4,14 @@ import ipaddress
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.deps import NowDep, SessionDep
+from app.api.router import Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 
 @router.get("/metrics")

@@ -3,19 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import BaseModel, Field
 
 from app.api.bookings import BookingPublic, shown
 from app.api.deps import ActorDep, Prose, SeenVersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE
 from app.services import bookings, idempotency, ledger, moves
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/bookings", tags=["bookings"])
+router = Router(prefix="/bookings", tags=["bookings"])
 
 REFUSALS = problems(
     Unauthenticated,

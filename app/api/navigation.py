@@ -3,16 +3,17 @@
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from app.api import geo
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.models import Crs
 from app.services import boundaries, coordinates, navigation, sites
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = Router(prefix="/sites", tags=["sites"])
 
 
 EXAMPLE: dict[str, Any] = {

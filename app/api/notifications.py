@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.deps import (
@@ -18,11 +18,12 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import language_of, problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import Notification
 from app.services import messages, notifications
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = Router(prefix="/notifications", tags=["notifications"])
 
 
 class NotificationPublic(BaseModel):

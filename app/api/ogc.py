@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.api import ogc_documents as documents
@@ -15,10 +15,11 @@ from app.api.deps import NowDep, ReaderDep
 from app.api.ogc_parameters import OgcParameterInvalid
 from app.api.posters import BaseDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.services import ogc
 from app.services.sites import SiteNotFound
 
-router = APIRouter(prefix="/ogc", tags=["ogc"], responses=problems(OgcParameterInvalid))
+router = Router(prefix="/ogc", tags=["ogc"], responses=problems(OgcParameterInvalid))
 
 SELDOM = "public, max-age=3600"
 SOON = "public, max-age=15"

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
@@ -20,12 +20,13 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Stale, Unauthenticated
 from app.models import OrganisationKind, Sector
 from app.services import idempotency, organisations, tokens, tree
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/organisations", tags=["organisations"])
+router = Router(prefix="/organisations", tags=["organisations"])
 
 EXAMPLE: JsonDict = {
     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20",

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
@@ -19,12 +19,13 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import language_of, problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import Delivery, DeliveryStatus, Way
 from app.services import idempotency, outbox, tokens, truths
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/outbox", tags=["notifications"])
+router = Router(prefix="/outbox", tags=["notifications"])
 
 Shown = Literal["waiting", "leased", "failed", "missed"]
 EXAMPLE: JsonDict = {

@@ -2,16 +2,17 @@
 
 from typing import Annotated, ClassVar, Self
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.deps import ActorDep, NowDep, SessionDep, by
 from app.api.problems import problems, tell
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import passwords, sign_in, throttles, tokens
 
-router = APIRouter(tags=["auth"])
+router = Router(tags=["auth"])
 
 PHONE = Field(max_length=40)
 SECRET = Field(min_length=1, max_length=passwords.LONGEST)

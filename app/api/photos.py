@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.datastructures import UploadFile
 
@@ -14,13 +14,14 @@ from app.api.deps import ActorDep, SessionDep, VersionDep
 from app.api.headers import A_YEAR
 from app.api.once import OnceDep
 from app.api.problems import MalformedRequest, problems
+from app.api.router import Router
 from app.errors import Stale, Unauthenticated
 from app.models import SitePhoto
 from app.services import idempotency, photos, pictures, sites, tokens
 from app.services.access import NotInScope
 from app.storage import Storage, StorageUnavailable
 
-router = APIRouter(tags=["sites"])
+router = Router(tags=["sites"])
 
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 Caption = Annotated[

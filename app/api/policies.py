@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -20,6 +20,7 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.times import When
 from app.errors import Stale, Unauthenticated
 from app.models import MOST_LEAD_DAYS, MOST_OPEN_BOOKINGS, MOST_PEOPLE, ApprovalMode
@@ -41,7 +42,7 @@ from app.services import (
 from app.services.access import NotInScope
 from app.services.policy_history import History, PolicyState, Version
 
-router = APIRouter(tags=["policies"])
+router = Router(tags=["policies"])
 
 MOST_ANSWER_DAYS = 30
 RULES: JsonDict = {

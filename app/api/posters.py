@@ -5,17 +5,18 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from app.api.caching import NOT_MODIFIED, IfNoneMatch, answer, has, not_modified, tagged
 from app.api.config import SettingsDep
 from app.api.deps import SessionDep
 from app.api.photos import StorageDep
 from app.api.problems import MalformedRequest, problems
+from app.api.router import Router
 from app.services import photos, posters, sites
 from app.storage import StorageUnavailable
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = Router(prefix="/sites", tags=["sites"])
 
 KEPT = "public, max-age=300"
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?")

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,6 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from app.api.router import Responses, Router
 from app.errors import (
     Conflict,
     DomainError,
@@ -49,7 +50,6 @@ HEADERS: dict[int, dict[str, str]] = {
     503: {"Retry-After": "1"},
 }
 MEDIA_TYPE = "application/problem+json"
-Responses = dict[int | str, dict[str, Any]]
 log = structlog.get_logger()
 
 
@@ -245,7 +245,7 @@ def _all() -> dict[str, type[DomainError]]:
     return found
 
 
-router = APIRouter(prefix="/problems", tags=["system"])
+router = Router(prefix="/problems", tags=["system"])
 
 
 class PlainText(Response):

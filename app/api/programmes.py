@@ -3,19 +3,20 @@
 from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, MaybeActorDep, Prose, SessionDep, VersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.venues import REFUSALS, People
 from app.errors import Stale, Unauthenticated
 from app.models import ProgrammeKind
 from app.services import idempotency, menu, sites, tokens, venues
 
-router = APIRouter(tags=["menu"])
+router = Router(tags=["menu"])
 
 CASE: JsonDict = {
     "kind": "training_case",

@@ -4,19 +4,20 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from app.api.caching import NOT_MODIFIED, IfNoneMatch, answer
 from app.api.deps import NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.statistics import KeyPublic
 from app.services import public_figures
 from app.services.calendar import local_date
 from app.services.public_figures import By, DistrictNotFound
 
-router = APIRouter(prefix="/statistics/public", tags=["statistics"])
+router = Router(prefix="/statistics/public", tags=["statistics"])
 
 
 class FiguresPublic(BaseModel):

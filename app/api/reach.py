@@ -5,12 +5,13 @@ from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.statistics import PeriodTooLong
 from app.errors import Malformed, Unauthenticated
 from app.models import MOST_PEOPLE
@@ -19,7 +20,7 @@ from app.services.access import NotInScope
 from app.services.calendar import local_date, midnight
 from app.services.reach import DETOUR, KM_PER_HOUR, Mode, Reached
 
-router = APIRouter(prefix="/statistics/reach", tags=["statistics"])
+router = Router(prefix="/statistics/reach", tags=["statistics"])
 
 A_FORTNIGHT = timedelta(days=14)
 MOST_DAYS = 366

@@ -4,17 +4,17 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from app.api.deps import ActorDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import Role
 from app.services import nightly, tokens
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/reconciliation-reports", tags=["system"])
+router = Router(prefix="/reconciliation-reports", tags=["system"])
 
 READERS = (Role.DISTRICT_STAFF, Role.AUDITOR)
 

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -19,6 +19,7 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Organisation, Registration, RegistrationStatus, Sector
 from app.services import (
@@ -29,7 +30,7 @@ from app.services import (
     tokens,
 )
 
-router = APIRouter(prefix="/registrations", tags=["registrations"])
+router = Router(prefix="/registrations", tags=["registrations"])
 
 ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20"
 SAID: JsonDict = {

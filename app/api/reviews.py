@@ -2,18 +2,19 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, Field
 
 from app.api.bookings import BookingPublic, shown
 from app.api.deps import ActorDep, Prose
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import bookings, idempotency, reviews
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/bookings", tags=["reviews"])
+router = Router(prefix="/bookings", tags=["reviews"])
 
 Stars = Field(ge=1, le=5, description="1 poor to 5 excellent", examples=[5])
 

@@ -4,17 +4,18 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.statistics import PeriodTooLong, period
 from app.errors import Unauthenticated
 from app.services import satisfaction
 from app.services.access import OVERSEERS, NotInScope
 
-router = APIRouter(prefix="/statistics/satisfaction", tags=["statistics"])
+router = Router(prefix="/statistics/satisfaction", tags=["statistics"])
 
 
 class SatisfactionAsked(BaseModel):

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlmodel import Session
 
 from app.api.deps import DateDep, MaybeActorDep, NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Organisation, Role, Site
 from app.services import (
@@ -24,7 +25,7 @@ from app.services import (
 )
 from app.services.access import Actor
 
-router = APIRouter(prefix="/sites", tags=["sessions"])
+router = Router(prefix="/sites", tags=["sessions"])
 
 TWO_WEEKS = timedelta(days=13)
 

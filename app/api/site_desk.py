@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
@@ -19,13 +19,14 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import Category, Crs, Site, SiteKind, SiteStatus
 from app.services import coordinates, site_desk, tokens
 from app.services.coordinates import Place
 from app.services.site_desk import Flag, Kept
 
-router = APIRouter(prefix="/sites", tags=["sites at the desk"])
+router = Router(prefix="/sites", tags=["sites at the desk"])
 
 POINT: JsonDict = {"lon": 118.1, "lat": 36.5, "crs": "wgs84"}
 FACTS: JsonDict = {

@@ -3,12 +3,13 @@
 from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.api.deps import ActorDep, Line, NowDep, Prose, SessionDep, VersionDep
 from app.api.once import Once, OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.site_desk import FACTS, SiteDesk, shown
 from app.api.site_locations import EXAMPLE as LOCATION
 from app.api.site_locations import LocationIn
@@ -26,7 +27,7 @@ from app.services import (
 )
 from app.services.access import Actor, NotInScope
 
-router = APIRouter(prefix="/sites", tags=["sites at the desk"])
+router = Router(prefix="/sites", tags=["sites at the desk"])
 
 MOST_PLACES = 100_000
 MOST_WORDS = 20

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from app.api.deps import ActorDep
 from app.api.imports import ImportedPublic, form, get_file
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import (
     idempotency,
@@ -20,7 +21,7 @@ from app.services import (
 )
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/sites", tags=["sites at the desk"])
+router = Router(prefix="/sites", tags=["sites at the desk"])
 
 
 @router.post(

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +21,7 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.sites import CARD, POINT, SiteListed
 from app.models import MOST_PEOPLE, Category, Crs, SiteKind
 from app.services import coordinates, search, site_cards
@@ -28,7 +29,7 @@ from app.services.openings import MOST_RADIUS_M
 from app.services.search import Found, SiteSort
 from app.services.site_map import Box
 
-router = APIRouter(prefix="/sites", tags=["sites"], dependencies=[SessionsAhead])
+router = Router(prefix="/sites", tags=["sites"], dependencies=[SessionsAhead])
 
 MOST_TYPED = 300
 

@@ -3,13 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, NowDep, SessionDep, VersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.site_desk import SiteDesk, shown
 from app.errors import Stale, Unauthenticated
 from app.models import Crs
@@ -26,7 +27,7 @@ from app.services.access import NotInScope
 from app.services.coordinates import Place
 from app.services.locations import Typed
 
-router = APIRouter(prefix="/sites", tags=["sites at the desk"])
+router = Router(prefix="/sites", tags=["sites at the desk"])
 
 EXAMPLE: JsonDict = {
     "lon": 118.105432,

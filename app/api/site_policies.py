@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import ActorDep, CursorDep, LimitDep, NowDep, SessionDep, VersionDep
 from app.api.once import OnceDep
@@ -17,11 +17,12 @@ from app.api.policies import (
     shown,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Stale, Unauthenticated
 from app.services import policy_editing, policy_history, sites, tokens
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/sites", tags=["policies"])
+router = Router(prefix="/sites", tags=["policies"])
 
 
 @router.get(

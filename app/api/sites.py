@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -15,12 +15,13 @@ from app.api.photos import EXAMPLE as PHOTO
 from app.api.photos import PhotoPublic, shown_all
 from app.api.problems import problems
 from app.api.programmes import CaseRole, CaseStep
+from app.api.router import Router
 from app.api.site_desk import SiteDesk
 from app.errors import Unauthenticated
 from app.models import ApprovalMode, Category, Crs, Policy, ProgrammeKind, SiteKind
 from app.services import cards, coordinates, photos, policies, site_desk, sites, tokens
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = Router(prefix="/sites", tags=["sites"])
 
 CARD: dict[str, Any] = {
     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f30",

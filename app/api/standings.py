@@ -3,20 +3,21 @@
 from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, NowDep, SessionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import StrikeKind
 from app.services import idempotency, organisations, suspensions, tokens
 from app.services.access import NotInScope
 from app.services.suspensions import Record
 
-router = APIRouter(prefix="/organisations", tags=["standings"])
+router = Router(prefix="/organisations", tags=["standings"])
 
 STRIKE: JsonDict = {
     "booking_id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20",

@@ -4,18 +4,19 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Malformed, Unauthenticated
 from app.models import Category
 from app.services import statistics, usage
 from app.services.access import OVERSEERS, NotInScope
 from app.services.calendar import local_date
 
-router = APIRouter(prefix="/statistics", tags=["statistics"])
+router = Router(prefix="/statistics", tags=["statistics"])
 
 A_YEAR = timedelta(days=365)
 MOST_DAYS = 1100

@@ -3,12 +3,12 @@
 from typing import ClassVar, Self
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, SessionDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.times import Day
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Category, ProgrammeKind, Sector, WhenExhausted
@@ -17,7 +17,7 @@ from app.services.access import NotInScope
 from app.services.subsidy_previews import Imagined
 from app.services.tariff import Cap, WhyNothing
 
-router = APIRouter(prefix="/subsidy-rules", tags=["fund"])
+router = Router(prefix="/subsidy-rules", tags=["fund"])
 
 ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f10"
 ANSWER: JsonDict = {

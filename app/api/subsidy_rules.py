@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -22,6 +22,7 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.api.times import Day
 from app.errors import Stale, Unauthenticated
 from app.models import MOST_PEOPLE, Category, ProgrammeKind, Sector
@@ -29,7 +30,7 @@ from app.services import idempotency, organisations, subsidy_rules, tokens
 from app.services.access import NotInScope
 from app.services.subsidy_rules import Terms, View
 
-router = APIRouter(prefix="/subsidy-rules", tags=["fund"])
+router = Router(prefix="/subsidy-rules", tags=["fund"])
 
 MOST_FEN = 100_000_000
 """For one visit: a million yuan."""

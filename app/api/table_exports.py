@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import ActorDep, DateDep, NowDep, SessionDep
 from app.api.problems import problems
 from app.api.reach import CircleDep, ReachTwice
+from app.api.router import Router
 from app.api.statistics import A_YEAR, MOST_DAYS, PeriodTooLong
 from app.errors import Unauthenticated
 from app.services import exports
@@ -23,7 +24,7 @@ from app.services.table_notes import Asked
 from app.services.tables import TableTooLarge
 from app.storage import StorageUnavailable
 
-router = APIRouter(prefix="/statistics", tags=["statistics"])
+router = Router(prefix="/statistics", tags=["statistics"])
 
 AT_A_TIME = 64 * 1024
 MOST_SILENT_DAYS = 3650

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from app.api import geo
@@ -11,10 +11,11 @@ from app.api.caching import NOT_MODIFIED, GeoJSONResponse, IfNoneMatch, answer
 from app.api.deps import NowDep, ReaderDep
 from app.api.map import SOON, BboxDep, CrsDep, PointGeometry
 from app.api.problems import problems
+from app.api.router import Router
 from app.models import Category, Crs
 from app.services import clusters, tiles
 
-router = APIRouter(prefix="/map", tags=["map"])
+router = Router(prefix="/map", tags=["map"])
 
 TILE = (
     "Mapbox Vector Tile 2. Layer `sites`: `id`, `name`, `short_name`, `category`, `next_free_on`;"

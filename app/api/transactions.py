@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -22,12 +22,13 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import EntryKind, FundAccount, LedgerEntry, Reversal, ReversalStatus
 from app.services import funds, idempotency, ledger, reversals
 from app.services.access import NotInScope
 
-router = APIRouter(tags=["fund"])
+router = Router(tags=["fund"])
 
 ENTRY: JsonDict = {
     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f62",

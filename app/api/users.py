@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic.config import JsonDict
 from sqlmodel import Session, col, select
@@ -21,12 +21,13 @@ from app.api.deps import (
     write_cursor,
 )
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import Account, Organisation, Role
 from app.services import accounts, grants, tokens, users
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = Router(prefix="/users", tags=["users"])
 
 ID = "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20"
 SIGNED_IN = (Unauthenticated, tokens.InvalidToken)

@@ -3,19 +3,20 @@
 from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
 from app.api.deps import ActorDep, Line, MaybeActorDep, NowDep, SessionDep, VersionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Stale, Unauthenticated
 from app.models import MOST_PEOPLE
 from app.services import idempotency, queues, sites, tokens, venues
 from app.services.access import NotInScope
 
-router = APIRouter(tags=["venues"])
+router = Router(tags=["venues"])
 
 EXAMPLE: JsonDict = {
     "id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f41",

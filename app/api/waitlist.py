@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlmodel import Session, col
 
@@ -24,6 +24,7 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.models import MOST_PEOPLE, Purpose, WaitlistEntry, WaitlistStatus
 from app.services import (
@@ -40,7 +41,7 @@ from app.services import (
 )
 from app.services.access import Actor, NotInScope
 
-router = APIRouter(tags=["waitlist"])
+router = Router(tags=["waitlist"])
 
 
 class WaitlistIn(BaseModel):

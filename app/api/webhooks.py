@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from sqlmodel import Session
@@ -20,13 +20,14 @@ from app.api.deps import (
 )
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.channels.webhook import shown as told_secret
 from app.errors import Unauthenticated
 from app.models import DeliveryState, EventType, WebhookDelivery
 from app.services import idempotency, organisations, tokens, webhook_deliveries, webhooks
 from app.services.access import NotInScope
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = Router(prefix="/webhooks", tags=["webhooks"])
 
 WANTED: JsonDict = {
     "district_id": "019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f10",

@@ -2,19 +2,20 @@
 
 from typing import Annotated, ClassVar
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.config import SettingsDep
 from app.api.deps import ActorDep, SessionDep
 from app.api.once import OnceDep
 from app.api.problems import problems
+from app.api.router import Router
 from app.errors import Unauthenticated
 from app.services import idempotency, wechat_grants
 from app.services.wechat_grants import Answer, WechatTemplateUnknown
 from app.settings import Settings
 
-router = APIRouter(prefix="/me/wechat-grants", tags=["notifications"])
+router = Router(prefix="/me/wechat-grants", tags=["notifications"])
 
 MOST_AT_ONCE = 5
 EXAMPLE = "rT1oIvQ0ZbB5mYk2u8sXcA9wJd4Ee7Gh6Lq3Nf0PxVs"

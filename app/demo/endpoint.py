@@ -3,14 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from app import demo
 from app.api.deps import SessionDep
+from app.api.router import Router
 from app.models import Role
 
-router = APIRouter(prefix="/demo", tags=["demo"])
+router = Router(prefix="/demo", tags=["demo"])
 
 
 class DemoAccountPublic(BaseModel):
