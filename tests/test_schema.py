@@ -14,6 +14,9 @@ DEFINITIONS = text("""
     UNION ALL
     SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
     UNION ALL
+    SELECT relname || ' with ' || array_to_string(reloptions, ', ') FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL
+    UNION ALL
     SELECT format('%s.%s %s %s %s', table_name, column_name, udt_name, is_nullable, column_default)
     FROM information_schema.columns WHERE table_schema = 'public'
     UNION ALL
@@ -68,6 +71,7 @@ FAULTS = {
         " AS 'BEGIN RETURN NEW; END'"
     ),
     "an index gone": "DROP INDEX venue_session_free_idx",
+    "a table stored otherwise": "ALTER TABLE site_words RESET (toast_tuple_target)",
     "a column that became optional": "ALTER TABLE booking ALTER COLUMN policy_id DROP NOT NULL",
 }
 

@@ -22,7 +22,8 @@ class SiteWords(SQLModel, table=True):
     is out of date. `name`, `short_name` and `others` (town, address, menu) are plain, `sound` is
     the name in pinyin, by which lists of names are sorted. Sites that fit equally well stand in the
     order of their `lot`, which is drawn: whoever looks for the first few with common words meets
-    them soon, though all sites of a city were entered in a row.
+    them soon, though all sites of a city were entered in a row. Names are passed by within its
+    index.
     """
 
     __tablename__ = "site_words"
@@ -30,7 +31,12 @@ class SiteWords(SQLModel, table=True):
         Index("site_words_name_idx", "name"),
         Index("site_words_short_name_idx", "short_name"),
         Index("site_words_sound_site_id_idx", "sound", "site_id"),
-        Index("site_words_lot_site_id_idx", "lot", "site_id"),
+        Index(
+            "site_words_lot_site_id_idx",
+            "lot",
+            "site_id",
+            postgresql_include=["name", "short_name"],
+        ),
         Index("site_words_grams_idx", "grams", postgresql_using="gin"),
         Index(
             "site_words_sound_idx",
@@ -38,6 +44,8 @@ class SiteWords(SQLModel, table=True):
             postgresql_using="gin",
             postgresql_ops={"sound": "gin_trgm_ops"},
         ),
+        # Whoever looks at row after row needs the grams, which are kept with them up to this size.
+        {"postgresql_with": {"toast_tuple_target": 4080}},
     )
 
     site_id: UUID = Field(

@@ -3,13 +3,16 @@
 What is typed is looked for in several ways, the surest first: each is a tier, and what is found in
 one is not found again in a later one. Rare words have few sites: all are looked up and put in
 order. Of words that many sites have a tier is read in the order of the sites' lots, no further than
-the page needs. Only where nothing is found it is guessed what may have been meant.
+the page needs; where that is much further than expected, they are looked up after all. Only where
+nothing is found it is guessed what may have been meant.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
+from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -171,37 +174,55 @@ def _sorted(reader: Reader, query: _Query, typed: Typed | None, sort: SiteSort) 
 def _surely(reader: Reader, query: _Query, typed: Typed, now: datetime) -> list[Found]:
     """Return what was surely meant, tier after tier."""
     known = common_grams.of(reader, now=now)
-    common = {tier for tier in typed.ways if _is_walked(known, tier, typed, query.limit)}
+    walks = {tier: _walk(known, tier, typed, query.limit) for tier in typed.ways}
+    common = {tier: far for tier, far in walks.items() if far}
     facts = typed.facts | query.facts | {"limit": query.limit}
     if query.after:
         facts |= {"after": query.after.id, "lot": lot(query.after.id), "tier": query.after.tier}
     if not common:
         return _rows(reader, _looked_up(query, typed), facts)
-    # Half of the tiers fill most pages of what is common as it is spelt, and planning takes longer
-    # than walking.
+    facts |= {f"far_{tier}": far for tier, far in common.items()}
+    walked = set() if query.local else set(common)
+
+    def found_in(tiers: Sequence[Tier], room: int) -> list[Found]:
+        parts = " UNION ALL ".join(_part(query, typed, tier, walked) for tier in tiers)
+        statement = f"SELECT * FROM ({parts}) f LIMIT :limit"  # noqa: S608
+        return _rows(reader, statement, facts | {"limit": room}, prepared=False)
+
     found: list[Found] = []
-    for tiers in (_AS_SPELT, _AS_HEARD) if Tier.NAMED in common else (SURE,):
-        parts = _walked(query, typed, common, tiers)
-        if parts and len(found) < query.limit:
-            facts["limit"] = query.limit - len(found)
-            statement = f"SELECT * FROM ({parts}) f LIMIT :limit"  # noqa: S608
-            found += _rows(reader, statement, facts, prepared=False)
+    for tiers in _runs(common, query.after):
+        room = query.limit - len(found)
+        rows = found_in(tiers, room) if room else []
+        if len(rows) < room and tiers[-1] in walked:
+            walked.remove(tiers[-1])
+            rows = [row for row in rows if row.tier < tiers[-1]]
+            rows += found_in(tiers[-1:], room - len(rows))
+        found += rows
     return found
 
 
 # To pass by a site takes so much less than to look one up: a name is short, its grams are many.
 _NAMES_A_HIT, _GRAMS_A_HIT = 10, 2
+_FURTHER = 2
+"""How much further than expected is walked before all that fit are looked up after all."""
 
 
-def _is_walked(known: CommonGrams, tier: Tier, typed: Typed, limit: int) -> bool:
-    """Tell whether to walk past the sites between those of a page, or look up all that fit."""
+def _walk(known: CommonGrams, tier: Tier, typed: Typed, limit: int) -> int:
+    """Return how many sites to pass by at most for a page; 0 where all that fit are looked up."""
     sites = known.sites(typed.ways[tier])
     a_hit = _NAMES_A_HIT if tier == Tier.NAMED else _GRAMS_A_HIT
-    return sites > limit and sites * sites * a_hit > limit * known.all_sites
+    if sites <= limit or sites * sites * a_hit <= limit * known.all_sites:
+        return 0
+    return ceil(_FURTHER * limit * known.all_sites / sites)
 
 
-_AS_SPELT = [tier for tier in SURE if tier <= Tier.NAMED]
-_AS_HEARD = [tier for tier in SURE if tier > Tier.NAMED]
+def _runs(common: Container[Tier], after: Found | None) -> Iterator[Sequence[Tier]]:
+    """Yield the tiers that are asked for together: what is common fills most pages alone."""
+    begin = after.tier if after else 0
+    ends = [tier + 1 for tier in SURE[begin:] if tier in common]
+    for start, end in pairwise([begin, *ends, len(SURE)]):
+        if start < end:
+            yield SURE[start:end]
 
 
 def _rows(
@@ -228,22 +249,22 @@ def _looked_up(query: _Query, typed: Typed) -> str:
     """  # noqa: S608  # constants
 
 
-def _walked(query: _Query, typed: Typed, common: Set[Tier], tiers: Sequence[Tier]) -> str:
-    """Return SQL for the sites of words that many have: of each tier no more than needed."""
-    parts = []
-    for tier in tiers:
-        if query.after and tier < query.after.tier:
-            continue
-        begun = query.after and tier == query.after.tier
-        beyond = "AND (w.lot, w.site_id) > (:lot, :after)" if begun else ""
-        way = found_by(tier, typed, walked=tier in common and not query.local)
-        surer = " OR ".join(found_by(one, typed, walked=True) for one in SURE[:tier])
-        parts.append(f"""(
-            SELECT {tier}, 0, w.site_id FROM site_words w JOIN site s ON s.id = w.site_id
-            WHERE {way} AND NOT ({surer or "FALSE"}) AND {query.where} {beyond}
-            ORDER BY w.lot, w.site_id LIMIT :limit
-        )""")  # noqa: S608  # constants
-    return " UNION ALL ".join(parts)
+def _part(query: _Query, typed: Typed, tier: Tier, walked: Container[Tier]) -> str:
+    """Return SQL for the sites of a tier, no more than a page needs."""
+    begun = query.after and tier == query.after.tier
+    beyond = "(w.lot, w.site_id) > (:lot, :after)" if begun else "TRUE"
+    source = "site_words w"
+    if tier in walked:
+        source = f"""(
+            SELECT * FROM site_words w WHERE {beyond} ORDER BY w.lot, w.site_id LIMIT :far_{tier}
+        ) w"""  # noqa: S608  # constants
+    way = found_by(tier, typed, walked=tier in walked)
+    surer = " OR ".join(found_by(one, typed, walked=True) for one in SURE[:tier])
+    return f"""(
+        SELECT {tier}, 0, w.site_id FROM {source} JOIN site s ON s.id = w.site_id
+        WHERE {way} AND NOT ({surer or "FALSE"}) AND {query.where} AND {beyond}
+        ORDER BY w.lot, w.site_id LIMIT :limit
+    )"""  # noqa: S608  # constants
 
 
 def _guesses(reader: Reader, query: _Query, typed: Typed) -> list[Found]:

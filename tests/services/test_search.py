@@ -130,6 +130,18 @@ def test_words_that_many_sites_have_find_what_rare_ones_do(
     assert pages(session, typed, 3, box=box) == common[0]
 
 
+def test_who_walked_too_far_for_nothing_looks_up_instead(
+    session: Session, sites: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rare = pages(session, "tai", 3)
+    everything = CommonGrams(NOW, 1e9, EverythingIsCommon())
+    monkeypatch.setattr(common_grams, "of", lambda _reader, now: everything)
+    monkeypatch.setattr(search, "_FURTHER", 1e-9)
+    with counted(session) as seen:
+        assert pages(session, "tai", 3) == rare
+    assert any("LIMIT %(far_" in statement for statement in seen)
+
+
 def test_what_is_common_is_what_the_statistics_say(
     session: Session, town: Organisation, sites: dict[str, Any]
 ) -> None:
