@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 import race
+from app.models import EntryKind
+from app.services import ledger
 from race import postings
 from race.recount import recount
-from tests.conftest import as_owner, plain
+from tests.conftest import NOW, as_owner, plain
+from tests.makers import make_fund, make_organisation
 
 SEED, COUNT, KILLS, CLIENTS = 41, 450, 4, 4
 
@@ -41,6 +45,27 @@ def test_the_recount_finds_what_was_changed(own_engine: Engine) -> None:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.exec_driver_sql("UPDATE ledger_entry SET document = 'x' WHERE number = 2")
     assert any("another hash" in fault for fault in recount(url))
+
+
+def test_an_account_that_was_emptied_is_no_fault(own_engine: Engine) -> None:
+    with Session(own_engine) as session, session.begin():
+        fund = make_fund(session, make_organisation(session), available_fen=500)
+        ledger.post(
+            session,
+            fund_id=fund.id,
+            kind=EntryKind.LAPSE,
+            amount_fen=500,
+            step="all",
+            now=NOW,
+        )
+    assert list(recount(plain(own_engine.url))) == []
+    with own_engine.begin() as connection:
+        as_owner(connection)
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(
+            "UPDATE fund_balance SET balance_fen = balance_fen + 1 WHERE account = 'available'"
+        )
+    assert any("balances" in fault for fault in recount(plain(own_engine.url)))
 
 
 def test_every_guard_is_explained() -> None:
