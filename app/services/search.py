@@ -193,7 +193,7 @@ def _surely(reader: Reader, query: _Query, typed: Typed, now: datetime) -> list[
     for tiers in _runs(common, query.after):
         room = query.limit - len(found)
         rows = found_in(tiers, room) if room else []
-        if len(rows) < room and tiers[-1] in walked:
+        if len(rows) < room and tiers[-1] in walked and common[tiers[-1]] < _TO_THE_END:
             walked.remove(tiers[-1])
             rows = [row for row in rows if row.tier < tiers[-1]]
             rows += found_in(tiers[-1:], room - len(rows))
@@ -203,8 +203,9 @@ def _surely(reader: Reader, query: _Query, typed: Typed, now: datetime) -> list[
 
 # To pass by a site takes so much less than to look one up: a name is short, its grams are many.
 _NAMES_A_HIT, _GRAMS_A_HIT = 10, 2
+_TO_THE_END = 2**62
 _FURTHER = 2
-"""How much further than expected is walked before all that fit are looked up after all."""
+"""How much further than expected is walked at least, before all that fit are looked up instead."""
 
 
 def _walk(known: CommonGrams, tier: Tier, typed: Typed, limit: int) -> int:
@@ -213,7 +214,9 @@ def _walk(known: CommonGrams, tier: Tier, typed: Typed, limit: int) -> int:
     a_hit = _NAMES_A_HIT if tier == Tier.NAMED else _GRAMS_A_HIT
     if sites <= limit or sites * sites * a_hit <= limit * known.all_sites:
         return 0
-    return ceil(_FURTHER * limit * known.all_sites / sites)
+    # What else is wanted makes it longer: it goes on until to look up would have been no dearer.
+    far = ceil(max(_FURTHER * limit * known.all_sites / sites, sites * a_hit))
+    return far if far < known.all_sites else _TO_THE_END
 
 
 def _runs(common: Container[Tier], after: Found | None) -> Iterator[Sequence[Tier]]:

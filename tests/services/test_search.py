@@ -14,7 +14,7 @@ from app.services.common_grams import CommonGrams
 from app.services.coordinates import Place
 from app.services.search import Found, SiteSort, Wish
 from app.services.site_map import Box
-from app.services.typed_words import Tier
+from app.services.typed_words import Tier, read
 from tests.conftest import NOW
 from tests.makers import make_organisation, make_policy, make_session, make_site, make_venue
 from tests.services.statements import counted
@@ -136,10 +136,18 @@ def test_who_walked_too_far_for_nothing_looks_up_instead(
     rare = pages(session, "tai", 3)
     everything = CommonGrams(NOW, 1e9, EverythingIsCommon())
     monkeypatch.setattr(common_grams, "of", lambda _reader, now: everything)
-    monkeypatch.setattr(search, "_FURTHER", 1e-9)
+    monkeypatch.setattr(search, "_walk", lambda *_: 1)
     with counted(session) as seen:
         assert pages(session, "tai", 3) == rare
     assert any("LIMIT %(far_" in statement for statement in seen)
+
+
+@pytest.mark.parametrize(
+    ("part", "far"), [(0.4, search._TO_THE_END), (0.0065, 6_500), (0.0045, 8_889), (0.004, 0)]
+)
+def test_a_walk_ends_where_to_look_up_is_no_dearer(part: float, far: int) -> None:
+    known = CommonGrams(NOW, 100_000, {"河": part})
+    assert search._walk(known, Tier.NAMED, read("河"), 20) == far
 
 
 def test_what_is_common_is_what_the_statistics_say(
