@@ -1,8 +1,13 @@
 """Asking somebody else's service: never for long, and again only where that may help."""
 
+import atexit
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import httpx2
 
 SECONDS = 3.0
 """Longest wait for a connection, and for the next part of an answer."""
@@ -22,6 +27,22 @@ class NoAnswer(Exception):
 
 class Passing(NoAnswer):
     """As above, and the next moment there may be one."""
+
+
+@lru_cache(maxsize=1)
+def client() -> "httpx2.Client":
+    """Return what all of a process asks with, by any number of threads.
+
+    Connections are kept for a moment: a new one, with the certificates it believes, takes more of
+    a processor than a hundred requests. Cookies are not kept, for nobody here has a session.
+    """
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    import httpx2
+
+    made = httpx2.Client(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])))
+    atexit.register(made.close)
+    return made
 
 
 def patiently(ask: Callable[[], T]) -> T:
@@ -47,7 +68,7 @@ def get(url: str, params: dict[str, str] | None = None) -> Json:
     import httpx2
 
     try:
-        reply = httpx2.get(url, params=params, timeout=SECONDS)
+        reply = client().get(url, params=params, timeout=SECONDS)
         if reply.status_code >= FAULT:
             raise Passing(f"status {reply.status_code}")
         body = reply.json()

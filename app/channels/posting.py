@@ -51,14 +51,8 @@ def post(
 
     limit = seconds if seconds is not None else asking.SECONDS
     try:
-        with httpx2.stream(
-            "POST",
-            url,
-            content=content,
-            params=params,
-            headers=headers,
-            timeout=limit,
-            follow_redirects=False,
+        with asking.client().stream(
+            "POST", url, content=content, params=params, headers=headers, timeout=limit
         ) as reply:
             _check(reply.status_code)
             body = json.loads(_read(reply, time.monotonic() + limit))

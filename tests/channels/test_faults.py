@@ -18,7 +18,7 @@ from app.channels.sending import Channel, Refused
 from tests.channels.letters import OPENID, PHONE, Ledger, gateway, letter, program, robot
 from tests.conftest import NOW
 from tests.fakes import sms, wechat_messages, wecom
-from tests.fakes.faulty import TAKING, Fault, Service
+from tests.fakes.faulty import FINE, TAKING, Fault, Service
 from tests.live import free_port
 
 UNKNOWN = {
@@ -67,7 +67,7 @@ def line(request: pytest.FixtureRequest) -> Iterator[Line]:
 
 
 def test_every_fault_is_judged() -> None:
-    assert UNKNOWN | LATER | NEVER | {Fault.TAKE_TWICE} == set(Fault)
+    assert set(Fault) == UNKNOWN | LATER | NEVER | FINE
     assert TAKING <= UNKNOWN
 
 
@@ -87,6 +87,38 @@ def test_a_fault_is_what_it_is(line: Line, fault: Fault) -> None:
     assert "/elsewhere" not in [seen.path for seen in line.server.seen]
     line.server.released.set()
     assert line.outcome() is None
+
+
+def test_one_letter_follows_another_by_the_same_connection(line: Line) -> None:
+    for _ in range(3):
+        line.send()
+    assert len(line.server.seen) > len({seen.port for seen in line.server.seen}) == 1
+
+
+def test_after_a_broken_answer_another_connection_is_taken(line: Line) -> None:
+    line.send()
+    line.server.faults.append(Fault.TAKE_AND_DROP)
+    line.outcome()
+    line.send()
+    assert len({seen.port for seen in line.server.seen}) == 2
+
+
+def test_a_connection_that_ended_while_it_rested_loses_no_letter(line: Line) -> None:
+    line.server.faults.append(Fault.FAREWELL)
+    line.send()
+    assert line.server.parted.wait(20)
+    line.send()
+    assert [seen.path for seen in line.server.seen].count(line.sending) == 2
+    assert len({seen.port for seen in line.server.seen}) == 2
+
+
+def test_what_a_provider_wants_to_be_told_again_is_forgotten(line: Line) -> None:
+    line.server.cookie = "who=1; Path=/"
+    for _ in range(2):
+        line.send()
+    assert [seen.headers.get("cookie") for seen in line.server.seen] == [None] * len(
+        line.server.seen
+    )
 
 
 def test_nobody_there_is_for_later(line: Line) -> None:

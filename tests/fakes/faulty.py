@@ -7,6 +7,7 @@ or false, `GET /_taken` and `GET /_seen` for what it has taken and seen.
 
 import json
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ class Fault(StrEnum):
     HUGE = "huge"
     ENDLESS = "endless"
     REDIRECT = "redirect"
+    FAREWELL = "farewell"
 
 
 TAKING = {
@@ -43,6 +45,8 @@ TAKING = {
     *(Fault.A_LIST, Fault.EMPTY, Fault.HUGE, Fault.ENDLESS),
 }
 """The message is taken, and the answer goes wrong."""
+FINE = {Fault.TAKE_TWICE, Fault.FAREWELL}
+"""The answer is as it should be; after the latter, the connection ends without a word."""
 STATUSES = {Fault.SERVER_ERROR: 500, Fault.TOO_MANY: 429, Fault.NOT_FOUND: 404}
 BODIES = {
     Fault.JUNK: b"<html>\xff",
@@ -60,6 +64,8 @@ class Seen:
     query: dict[str, str]
     headers: dict[str, str]
     body: str
+    port: int
+    """The client's end of the connection, which tells connections apart."""
 
     @property
     def json(self) -> Any:
@@ -71,7 +77,8 @@ class Seen:
 class Service:
     """What providers have in common: faults to come, requests seen, messages taken.
 
-    `honours` says whether an id that was taken before is taken once more.
+    `honours` says whether an id that was taken before is taken once more, `cookie` what is asked
+    to be told again.
     """
 
     url: str = ""
@@ -79,7 +86,9 @@ class Service:
     seen: list[Seen] = field(default_factory=list)
     taken: list[dict[str, Any]] = field(default_factory=list)
     honours: bool = True
+    cookie: str = ""
     hanging: Event = field(default_factory=Event)
+    parted: Event = field(default_factory=Event)
     released: Event = field(default_factory=Event)
     lock: Lock = field(default_factory=Lock)
 
@@ -100,6 +109,8 @@ S = TypeVar("S", bound=Service)
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     service: Service
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -127,6 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             dict(parse_qsl(url.query)),
             {name.lower(): value for name, value in self.headers.items()},
             self._body().decode(),
+            self.client_address[1],
         )
         with service.lock:
             service.seen.append(seen)
@@ -134,11 +146,13 @@ class _Handler(BaseHTTPRequestHandler):
             if service.faults and service.is_faulty(seen):
                 fault = service.faults.popleft()
             told: dict[str, Any] = {}
-            if fault is None or fault in TAKING or fault is Fault.TAKE_TWICE:
+            if fault is None or fault in TAKING | FINE:
                 told = service.answer(seen)
             if fault is Fault.TAKE_TWICE and service.taken:
                 service.taken.append(service.taken[-1])
         self._go_wrong(fault, told)
+        if fault is Fault.FAREWELL:
+            self._part()
 
     def _go_wrong(self, fault: Fault | int | None, told: dict[str, Any]) -> None:
         if fault in {Fault.HANG, Fault.TAKE_AND_HANG}:
@@ -159,6 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._tell(json.dumps(told).encode())
 
+    def _part(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_WR)
+        self.service.parted.set()
+
     def _drip(self) -> None:
         """Give the answer bit by bit, without an end, until nobody listens."""
         self.send_response(200)
@@ -174,6 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tell(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
+        if self.service.cookie:
+            headers["Set-Cookie"] = self.service.cookie
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
