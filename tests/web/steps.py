@@ -1,7 +1,9 @@
 """What people do on the pages, in their words."""
 
 import re
+from contextlib import ExitStack
 from datetime import datetime
+from typing import Any
 
 import httpx2
 from playwright.sync_api import Locator, Page, expect
@@ -44,17 +46,47 @@ def choose_first_free_session(page: Page) -> None:
     page.get_by_role("button", name="预约这一场").click()
 
 
-def exclusive_order(live: Live) -> str:
-    """Address of the form for a session that one group fills.
+def speaking(live: Live, who: DemoAccount) -> httpx2.Client:
+    """Somebody without a browser."""
+    url = f"{live.url}/api/v1"
+    form = {"username": who.phone, "password": who.password, "grant_type": "password"}
+    token = httpx2.post(f"{url}/auth/token", data=form).json()["access_token"]
+    return httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
+
+
+def wish(who: DemoAccount, session_id: str) -> dict[str, Any]:
+    """A branch's order of a session, as the API takes it."""
+    return {
+        "session_ids": [session_id],
+        "organisation_id": str(who.organisation_id),
+        "people_expected": 15,
+        "purpose": "visit",
+        "contact_name": "王组织",
+        "contact_phone": "13800000001",
+    }
+
+
+def previewed(api: httpx2.Client, order: dict[str, Any]) -> httpx2.Response:
+    """What the API would answer to an order."""
+    return api.post("/bookings", json=order, params={"dry_run": "true"})
+
+
+def exclusive_order(live: Live, *branches: DemoAccount) -> str:
+    """Address of the form for a session that one group fills and each of the branches could have.
 
     Raises:
-        LookupError: every bookable session takes several groups.
+        LookupError: there is none.
     """
-    with httpx2.Client(base_url=f"{live.url}/api/v1") as api:
+    with ExitStack() as stack:
+        api = stack.enter_context(httpx2.Client(base_url=f"{live.url}/api/v1"))
+        asking = [(who, stack.enter_context(speaking(live, who))) for who in branches]
         for feature in api.get("/map/sites.geojson").json()["features"]:
             site_id = feature["properties"]["id"]
             for session in api.get(f"/sites/{site_id}/sessions").json()["items"]:
-                if session["bookable"] and session["groups_limit"] == 1:
+                alone = session["bookable"] and session["groups_limit"] == 1
+                if alone and all(
+                    previewed(by, wish(who, session["id"])).is_success for who, by in asking
+                ):
                     day = local_date(datetime.fromisoformat(session["starts_at"]))
                     return f"/order/{site_id}?day={day}&sessions={session['id']}"
     raise LookupError

@@ -15,33 +15,15 @@ from app.models import Role
 from app.services.calendar import ZONE
 from tests.live import Live
 from tests.web.conftest import DESK, PHONE, OpenPage, picture
-from tests.web.steps import account, go, log_in, manager
-from tests.web.test_desk import bearer
+from tests.web.steps import account, go, log_in, manager, previewed, speaking, wish
 from tests.web.test_together import Found, bookable
 
 Booking = dict[str, Any]
 
 
-def speaking(live: Live, who: DemoAccount) -> httpx2.Client:
-    """Somebody without a browser."""
-    return httpx2.Client(base_url=f"{live.url}/api/v1", headers=bearer(live, who))
-
-
-def wish(who: DemoAccount, found: Found) -> dict[str, Any]:
-    return {
-        "session_ids": [found["id"]],
-        "organisation_id": str(who.organisation_id),
-        "people_expected": 15,
-        "purpose": "visit",
-        "contact_name": "王组织",
-        "contact_phone": "13800000001",
-    }
-
-
 def can_change(api: httpx2.Client, order: dict[str, Any]) -> bool:
     """Whether the order would be taken, and might be changed afterwards."""
-    reply = api.post("/bookings", json=order, params={"dry_run": "true"}).json()
-    return "change" in reply.get("moves", [])
+    return "change" in previewed(api, order).json().get("moves", [])
 
 
 def changeable(live: Live, count: int, *branches: DemoAccount) -> list[Found]:
@@ -61,7 +43,7 @@ def changeable(live: Live, count: int, *branches: DemoAccount) -> list[Found]:
             for found in sessions:
                 if found["day"] in days or found["groups_limit"] != 1:
                     continue
-                if all(can_change(by, wish(who, found)) for who, by in asking):
+                if all(can_change(by, wish(who, found["id"])) for who, by in asking):
                     days[found["day"]] = found
                 if len(days) == count:
                     return list(days.values())
@@ -72,7 +54,7 @@ def changeable(live: Live, count: int, *branches: DemoAccount) -> list[Found]:
 def ordered(live: Live, who: DemoAccount, found: Found) -> Iterator[Booking]:
     """Have a branch order a session, and cancel in the end."""
     with speaking(live, who) as api:
-        booking = api.post("/bookings", json=wish(who, found)).raise_for_status().json()
+        booking = api.post("/bookings", json=wish(who, found["id"])).raise_for_status().json()
         yield booking
         api.post(f"/bookings/{booking['id']}/cancel", json={})
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import URL
@@ -28,8 +27,7 @@ from tests.makers import (
 )
 from tests.services.claim_steps import bring
 from tests.web.conftest import DESK, PHONE, OpenPage, picture
-from tests.web.steps import account, go, log_in
-from tests.web.test_desk import bearer
+from tests.web.steps import account, go, log_in, speaking
 
 Claim = dict[str, Any]
 PASSWORD = "correct-Horse-7-battery"  # noqa: S105
@@ -78,11 +76,6 @@ def live(server: URL, template: str) -> Iterator[Live]:
         with served(url) as address:
             yield Live(address, people, engine)
         engine.dispose()
-
-
-def speaking(live: Live, who: DemoAccount) -> httpx2.Client:
-    """Somebody without a browser."""
-    return httpx2.Client(base_url=f"{live.url}/api/v1", headers=bearer(live, who))
 
 
 def found(live: Live, month: str) -> Claim:

@@ -16,14 +16,7 @@ from app.services.calendar import ZONE, local_date
 from tests.live import Live
 from tests.pictures import a_picture
 from tests.web.conftest import DESK, PHONE, OpenPage, picture
-from tests.web.steps import account, go, log_in, manager
-
-
-def bearer(live: Live, who: DemoAccount) -> dict[str, str]:
-    """Headers of somebody who speaks to the API without a browser."""
-    form = {"username": who.phone, "password": who.password, "grant_type": "password"}
-    token = httpx2.post(f"{live.url}/api/v1/auth/token", data=form).json()["access_token"]
-    return {"Authorization": f"Bearer {token}"}
+from tests.web.steps import account, go, log_in, manager, speaking
 
 
 def site_of(live: Live, site_id: str) -> Any:
@@ -50,7 +43,7 @@ def order(live: Live, who: DemoAccount) -> Any:
     Raises:
         LookupError: nothing can be booked.
     """
-    with httpx2.Client(base_url=f"{live.url}/api/v1", headers=bearer(live, who)) as api:
+    with speaking(live, who) as api:
         for feature in api.get("/map/sites.geojson").json()["features"]:
             site = api.get(f"/sites/{feature['properties']['id']}").json()
             slots = api.get(f"/sites/{site['id']}/sessions").json()["items"]

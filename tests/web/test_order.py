@@ -59,14 +59,15 @@ def test_a_visit_is_ordered_on_the_map_and_approved(live: Live, open_page: OpenP
 
 def test_a_refusal_says_why_and_what_else_can_be_taken(live: Live, open_page: OpenPage) -> None:
     slow, quick = open_page(PHONE), open_page(DESK)
-    order = exclusive_order(live)
+    late, early = (account(live, Role.ORGANISER, nth) for nth in (0, 1))
+    order = exclusive_order(live, late, early)
     go(slow, live, order)
-    log_in(slow, account(live, Role.ORGANISER))
+    log_in(slow, late)
     send_order(slow, phone="12")
     expect(slow.get_by_role("alert")).to_contain_text("手机号码有误")
 
     go(quick, live, order)
-    log_in(quick, account(live, Role.ORGANISER, 1))
+    log_in(quick, early)
     send_order(quick)
     expect(quick.get_by_text("办理进程")).to_be_visible()
 

@@ -5,32 +5,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 from playwright.sync_api import expect
 
+from app.demo import DemoAccount
 from app.models import Role
 from tests.live import Live
 from tests.web.conftest import PHONE, OpenPage, picture
-from tests.web.steps import account, exclusive_order, go, log_in, send_order
+from tests.web.steps import (
+    account,
+    exclusive_order,
+    go,
+    log_in,
+    send_order,
+    speaking,
+    wish,
+)
 
 
 @contextmanager
-def ordered_by_another(live: Live, address: str) -> Iterator[None]:
-    """Have another branch fill the session of an order, and cancel in the end."""
-    who = account(live, Role.ORGANISER, 1)
-    url = f"{live.url}/api/v1"
-    form = {"username": who.phone, "password": who.password, "grant_type": "password"}
-    token = httpx2.post(f"{url}/auth/token", data=form).json()["access_token"]
-    order = {
-        "session_ids": parse_qs(urlsplit(address).query)["sessions"],
-        "organisation_id": str(who.organisation_id),
-        "people_expected": 9,
-        "purpose": "visit",
-        "contact_name": "王组织",
-        "contact_phone": "13800000001",
-    }
-    with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as api:
-        booking = api.post("/bookings", json=order).raise_for_status().json()
+def ordered_by(who: DemoAccount, live: Live, address: str) -> Iterator[None]:
+    """Have a branch fill the session of an order, and cancel in the end."""
+    (session_id,) = parse_qs(urlsplit(address).query)["sessions"]
+    with speaking(live, who) as api:
+        booking = api.post("/bookings", json=wish(who, session_id)).raise_for_status().json()
         yield
         api.post(f"/bookings/{booking['id']}/cancel", json={}).raise_for_status()
 
@@ -38,11 +35,12 @@ def ordered_by_another(live: Live, address: str) -> Iterator[None]:
 def test_who_waits_for_a_full_session_takes_it_when_it_comes_free(
     live: Live, open_page: OpenPage
 ) -> None:
-    address = exclusive_order(live)
+    other, who = (account(live, Role.ORGANISER, nth) for nth in (1, 2))
+    address = exclusive_order(live, other, who)
     page = open_page(PHONE)
-    with ordered_by_another(live, address):
+    with ordered_by(other, live, address):
         go(page, live, "/login")
-        log_in(page, account(live, Role.ORGANISER, 2))
+        log_in(page, who)
         go(page, live, f"/sites/{urlsplit(address).path.rsplit('/', 1)[-1]}")
         page.locator(".session.full").first.click()
         expect(page.get_by_role("button", name="候补这一场")).to_be_visible()
@@ -66,12 +64,13 @@ def test_who_waits_for_a_full_session_takes_it_when_it_comes_free(
 def test_an_order_that_finds_no_room_can_wait_and_change_its_mind(
     live: Live, open_page: OpenPage
 ) -> None:
-    address = exclusive_order(live)
+    other, who = (account(live, Role.ORGANISER, nth) for nth in (1, 2))
+    address = exclusive_order(live, other, who)
     page = open_page(PHONE)
     go(page, live, address)
-    log_in(page, account(live, Role.ORGANISER, 2))
+    log_in(page, who)
     expect(page.get_by_role("button", name="提交预约")).to_be_visible()
-    with ordered_by_another(live, address):
+    with ordered_by(other, live, address):
         send_order(page)
         page.get_by_role("alert").get_by_role("button", name="候补这一场").click()
         expect(page.get_by_text("排在第一位")).to_be_visible()
