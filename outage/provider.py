@@ -1,8 +1,8 @@
-"""`python -m outage.provider FOLDER honours|ignores`: somebody who takes text messages over HTTP.
+"""`python -m outage.provider FOLDER honours|ignores`: a gateway for SMS as docs/channels.md has it.
 
-`POST /messages` with `{"id", "to", "text"}` answers `{"message_id"}`. What is taken is written to
-`accepted` before it is answered: the id, and the process that sent it. One that honours ids takes
-each once, and answers a second time as it did the first.
+It believes every signature. What is taken is written to `accepted` before it is answered: the id,
+and the key it was sent under, which is the process that sent it. One that honours ids takes each
+once, and answers a second time as it did the first.
 """
 
 import asyncio
@@ -10,6 +10,9 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+import uvloop
 
 
 class Provider:
@@ -29,7 +32,7 @@ class Provider:
                     line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line
                 )
                 body = await reader.readexactly(int(fields[b"content-length"]))
-                told = self._take(json.loads(body), fields[b"x-sender"].decode())
+                told = self._take(json.loads(body), fields[b"x-key"].decode())
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                     b"Content-Length: %d\r\n\r\n%s" % (len(told), told)
@@ -40,12 +43,12 @@ class Provider:
         finally:
             writer.close()
 
-    def _take(self, message: dict[str, str], sender: str) -> bytes:
-        key = message["id"]
+    def _take(self, message: dict[str, Any], sender: str) -> bytes:
+        key = message["message_id"]
         if not (self._honours and key in self._known):
             os.write(self._accepted, f"{key} {sender}\n".encode())
         self._known.add(key)
-        return json.dumps({"message_id": f"sms-{key[-12:]}"}).encode()
+        return json.dumps({"code": 0, "message": "ok", "id": f"sms-{key[-12:]}"}).encode()
 
 
 async def main(folder: Path, *, honours: bool) -> None:
@@ -61,4 +64,4 @@ async def main(folder: Path, *, honours: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), honours=sys.argv[2] == "honours"))
+    uvloop.run(main(Path(sys.argv[1]), honours=sys.argv[2] == "honours"))

@@ -4,22 +4,20 @@ The clock is `OFFSET` seconds ahead, so that it is day wherever and whenever thi
 letter is handed over its id is written to `started-PID`.
 """
 
-import http.client
-import json
 import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Event, Thread, local
+from threading import Event, Thread
 from unittest import mock
 
 from sqlalchemy import Engine
 
 from app import clock, jobs, sending
-from app.channels.asking import Passing
 from app.channels.sending import Letter
+from app.channels.sms import Sms
 from app.db import create_engine
 from app.models import Way
 from outage.guards import without
@@ -31,36 +29,20 @@ PAUSE = 0.5
 """Seconds between two looks; a product looks every two."""
 
 
-class ByHttp:
-    """Speaks to the provider, over a connection for each thread."""
+class Noting:
+    """The channel, and an account of what is begun by it."""
 
     def __init__(self, folder: Path) -> None:
-        """Find the provider's port in a folder, and keep account of what is begun there."""
-        self._port = int((folder / "port").read_text())
+        """Find the provider's port in a folder, and keep the account there."""
+        url = f"http://127.0.0.1:{(folder / 'port').read_text()}/messages"
+        self._sms = Sms(url, str(os.getpid()), "", "党建地图", {}, SECONDS)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._started = os.open(folder / f"started-{os.getpid()}", flags)
-        self._own = local()
 
     def send(self, letter: Letter, *, now: datetime) -> str | None:
-        """Hand a letter over.
-
-        Raises:
-            Passing: no answer.
-        """
+        """Hand a letter over."""
         os.write(self._started, f"{letter.id}\n".encode())
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
-            self._own.connection = connection
-        said = {"id": str(letter.id), "to": letter.address, "text": letter.body}
-        headers = {"X-Sender": str(os.getpid()), "Date": now.isoformat()}
-        try:
-            connection.request("POST", "/messages", json.dumps(said), headers)
-            told = json.loads(connection.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError) as exc:
-            connection.close()
-            raise Passing(type(exc).__name__) from None
-        return str(told["message_id"])
+        return self._sms.send(letter, now=now)
 
 
 def _repeat(job: jobs.Job, engine: Engine, now: jobs.Now) -> None:
@@ -73,7 +55,7 @@ def _repeat(job: jobs.Job, engine: Engine, now: jobs.Now) -> None:
 def main(url: str, folder: Path, offset: timedelta, guard: str = "") -> None:
     """Do the two jobs until killed, without a guard if one is named."""
     engine = create_engine(url, pool_size=4)
-    channel = ByHttp(folder)
+    channel = Noting(folder)
     sending.PACES = {Way.SMS: PACE}
     with ExitStack() as stack:
         ways = {Way.SMS: channel}
