@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from geoalchemy2 import WKBElement
-from sqlalchemy import CheckConstraint, Column, Index
+from sqlalchemy import CheckConstraint, Column, Index, text
 from sqlmodel import Field
 
 from app.models.base import Ltree, Row, known, on_earth, wgs84_point
@@ -54,6 +54,12 @@ class Organisation(Row, table=True):
         CheckConstraint("(kind = 'district') = (district_id = id)", name="district_is_root"),
         on_earth("location"),
         Index("organisation_path_idx", "path", postgresql_using="gist"),
+        Index(
+            "organisation_unit_path_idx",
+            "path",
+            postgresql_using="gist",
+            postgresql_where=text("kind <> 'branch'"),
+        ),
         Index("organisation_parent_id_idx", "parent_id"),
         Index(
             "organisation_name_idx",

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index, text
+from sqlalchemy import BigInteger, Column, Identity, Index, PrimaryKeyConstraint, text
 from sqlalchemy.dialects.postgresql import BIT
 from sqlmodel import Field, SQLModel
 
@@ -119,6 +119,10 @@ class UsageDays(SQLModel, table=True):
     """The days of a year on which an organisation came to some site, the first of January first."""
 
     __tablename__ = "usage_days"
+    # A year of a district is read whole, and its rows lie all over the table.
+    __table_args__: Any = (
+        PrimaryKeyConstraint("home_id", "year", "organisation_id", postgresql_include=["days"]),
+    )
 
     home_id: UUID = Field(primary_key=True)
     year: int = Field(primary_key=True)
