@@ -4,6 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import Session
 
+from app.api.statistics import UsagePublic
 from app.models import Role
 from tests.api.replies import pointers, refused, told
 from tests.makers import World, make_account, make_completed, make_world, signed_in
@@ -132,6 +133,16 @@ def test_usage_by_town_and_month(client: TestClient, world: World, staff: dict[s
     assert cell["measures"] == found["totals"]
     assert (found["totals"]["people"], found["totals"]["subsidy_fen"]) == (18, 19_000)
     assert (cell["before"], found["totals_before"], found["more"]) == (None, None, False)
+
+
+@pytest.mark.parametrize("compare", [{}, {"compare": "previous"}])
+def test_usage_is_what_the_contract_says(
+    client: TestClient, staff: dict[str, str], compare: dict[str, str]
+) -> None:
+    asked = {"group_by": ["town", "category"], "to": "2026-12-31"} | compare
+    found = told(client.get(USAGE, params=asked, headers=staff))
+    assert found["cells"]
+    assert UsagePublic.model_validate(found).model_dump(mode="json") == found
 
 
 def test_usage_beside_the_period_before(
