@@ -1,24 +1,26 @@
 """Sending what is owed: a worker for each way out, so that a slow provider stalls no other.
 
-The worker's own thread speaks to the database, a bounded pool of others to the provider. A letter
-is claimed, sent outside of any transaction, and marked under its fence. No send begins unless
-enough of the lease is left for it to end, so a worker that was stopped and wakes up sends nothing
-that somebody else may have by then.
+An event loop speaks to the provider, and threads of its pool to the database and by protocols that
+wait. A letter is claimed, sent outside of any transaction, and marked under its fence. No send
+begins unless enough of the lease is left for it to end, so a worker that was stopped and wakes up
+sends nothing that somebody else may have by then.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine, RowMapping
 from sqlmodel import Session
 
-from app.channels import ways
+from app.channels import posting, ways
 from app.channels.asking import NoAnswer
 from app.channels.sending import Channel, Letter, Refused
 from app.models import Way
@@ -34,6 +36,9 @@ from app.services import (
 from app.services.deliveries import Held, Outcome
 from app.services.truths import Why
 from app.settings import load
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 log = structlog.get_logger()
 
@@ -122,11 +127,24 @@ class Worker:
 
     def run(self) -> int:
         """Send until nothing is due, or people sleep; return letters that were taken on."""
+        held = self._claim()
+        if not held:
+            return 0
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(self._all(held))
+
+    async def _all(self, held: Sequence[Held]) -> int:
         taken = 0
-        with ThreadPoolExecutor(self.pace.at_once) as pool:
-            while held := self._claim():
+        loop = asyncio.get_running_loop()
+        # A thread for each letter, where the protocol waits, and one for the database.
+        loop.set_default_executor(ThreadPoolExecutor(self.pace.at_once + 1))
+        async with posting.client() as over:
+            while held:
                 taken += len(held)
-                self._send_all(pool, held)
+                await self._send_all(over, held)
+                held = await asyncio.to_thread(self._claim)
         return taken
 
     def _claim(self) -> list[Held]:
@@ -138,32 +156,32 @@ class Worker:
                 session, channel=self.way, now=now, lease=self.pace.lease, batch=self.pace.batch
             )
 
-    def _send_all(self, pool: ThreadPoolExecutor, held: Sequence[Held]) -> None:
+    async def _send_all(self, over: "ClientSession", held: Sequence[Held]) -> None:
         self._leases = {one.id: one.until for one in held}
         fences = {one.id: one.fence for one in held}
         waiting = iter(held)
-        running: set[Future[Outcome | None]] = set()
+        running: set[asyncio.Task[Outcome | None]] = set()
         renewed_at = self.now()
         third = self.pace.lease / 3
         # No more are begun than that, before it is marked what became of the others: so many are
         # sent twice at most, where a worker dies and the provider knows no ids.
         while running := running | {
-            pool.submit(self._send, one)
+            asyncio.create_task(self._send(over, one))
             for one in islice(waiting, self.pace.at_once - len(running))
         }:
-            done, running = wait(running, TOGETHER.total_seconds())
+            done, running = await asyncio.wait(running, timeout=TOGETHER.total_seconds())
             outcomes = [said for one in done if (said := one.result())]
             if outcomes:
-                with Session(self.engine) as session, session.begin():
-                    self._mark(session, outcomes)
+                await asyncio.to_thread(self._mark, outcomes)
             for said in outcomes:
                 fences.pop(said.id, None)
             if fences and self.now() - renewed_at > third:
                 renewed_at = self.now()
-                self._renew(fences, renewed_at)
+                await asyncio.to_thread(self._renew, fences, renewed_at)
 
-    def _mark(self, session: Session, outcomes: Sequence[Outcome]) -> None:
-        marked = deliveries.mark(session, outcomes=outcomes, ways=self.ways, now=self.now())
+    def _mark(self, outcomes: Sequence[Outcome]) -> None:
+        with Session(self.engine) as session, session.begin():
+            marked = deliveries.mark(session, outcomes=outcomes, ways=self.ways, now=self.now())
         if len(marked) < len(outcomes):
             log.warning("letters-taken-over", way=self.way, count=len(outcomes) - len(marked))
 
@@ -172,7 +190,7 @@ class Worker:
             kept = deliveries.renew(session, held=fences, now=now, lease=self.pace.lease)
         self._leases = dict.fromkeys(kept, now + self.pace.lease)
 
-    def _send(self, held: Held) -> Outcome | None:
+    async def _send(self, over: "ClientSession", held: Held) -> Outcome | None:
         """Send one letter and return what came of it; None when it is no longer this worker's."""
         try:
             letter = composed(held, self.way, self.base_url)
@@ -185,7 +203,7 @@ class Worker:
         if not self._holds(held.id):
             return None
         try:
-            said = self.channel.send(letter, now=self.now())
+            said = await self.channel.send(letter, now=self.now(), over=over)
         except Refused as exc:
             return Outcome(held.id, held.fence, Why.REFUSED, error=str(exc)[:SAID])
         except NoAnswer as exc:

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from unittest import mock
 
+from aiohttp import ClientSession
 from sqlalchemy import Engine
 
 from app import clock, jobs, sending
@@ -39,10 +40,10 @@ class Noting:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._started = os.open(folder / f"started-{os.getpid()}", flags)
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
+    async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
         """Hand a letter over."""
         os.write(self._started, f"{letter.id}\n".encode())
-        return self._sms.send(letter, now=now)
+        return await self._sms.send(letter, now=now, over=over)
 
 
 def _repeat(job: jobs.Job, engine: Engine, now: jobs.Now) -> None:

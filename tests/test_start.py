@@ -6,9 +6,9 @@ import sys
 import pytest
 
 LATER = {
-    "alembic", "apscheduler", "authlib", "cryptography", "httpx2", "icalendar", "jinja2", "joserfc",
-    "jwt", "openpyxl", "phonenumbers", "prometheus_client", "pypinyin", "reportlab", "stamina",
-    "xlsxwriter", "zxcvbn",
+    "aiohttp", "alembic", "apscheduler", "authlib", "cryptography", "httpx2", "icalendar", "jinja2",
+    "joserfc", "jwt", "openpyxl", "phonenumbers", "prometheus_client", "pypinyin", "reportlab",
+    "stamina", "xlsxwriter", "zxcvbn",
     "app.demo.making",
 }  # fmt: skip
 SERVED = """

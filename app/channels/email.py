@@ -1,5 +1,6 @@
 """E-mail by SMTP (RFC 5321), as messages that say they are automatic (RFC 5322, 3834)."""
 
+import asyncio
 import contextlib
 import smtplib
 import ssl
@@ -10,6 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +20,9 @@ from app.channels.asking import NoAnswer, Passing
 from app.channels.fitting import clean, fit, line
 from app.channels.sending import Letter, Refused
 from app.ways_settings import Mailbox, SmtpSecurity
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 LONGEST_SUBJECT = 120
 NEVER, TAKEN = 500, 250
@@ -44,7 +49,13 @@ class Email:
     sender: str
     seconds: float | None = None
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
+    async def send(
+        self,
+        letter: Letter,
+        *,
+        now: datetime,
+        over: "ClientSession",  # noqa: ARG002
+    ) -> str | None:
         """Send a letter; the address is a mailbox. Return its Message-ID.
 
         Raises:
@@ -53,9 +64,13 @@ class Email:
             NoAnswer: it had all of the letter and did not say whether it took it.
         """
         message = self.written(letter, now)
+        await asyncio.to_thread(self._hand_over, message, letter.address)
+        return str(message["Message-ID"])
+
+    def _hand_over(self, message: EmailMessage, address: str) -> None:
         with self._session() as server:
             _check(server.mail(self.sender)[0])
-            _check(server.rcpt(letter.address)[0])
+            _check(server.rcpt(address)[0])
             try:
                 code, _ = server.data(message.as_bytes())
             except smtplib.SMTPDataError as exc:
@@ -64,7 +79,6 @@ class Email:
             except (smtplib.SMTPException, OSError) as exc:
                 raise NoAnswer(type(exc).__name__) from None
             _check(code)
-        return str(message["Message-ID"])
 
     def written(self, letter: Letter, now: datetime) -> EmailMessage:
         """Return a letter as a mail; no part of it can begin another header.

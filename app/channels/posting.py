@@ -1,7 +1,7 @@
 """Handing something over by HTTP: once, within bounds, and clear about what became of it."""
 
+import asyncio
 import json
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,23 @@ from app.channels.asking import Json, NoAnswer, Passing
 from app.channels.sending import Refused
 
 if TYPE_CHECKING:
-    import httpx2
+    from aiohttp import ClientResponse, ClientSession
 
 LONGEST_ANSWER = 64 * 1024
 """Bytes of an answer that are read; ours are far shorter."""
 OK, REDIRECTED, TOO_MANY = 200, 300, 429
 JSON = {"Content-Type": "application/json; charset=utf-8"}
+
+
+def client() -> "ClientSession":
+    """Return what any number of letters are sent with, by one event loop, until it is closed.
+
+    Connections are kept for some seconds: a new one takes more of a processor than a hundred
+    letters. Cookies are not kept, for nobody here has a session.
+    """
+    import aiohttp
+
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
 
 def written(facts: Mapping[str, object]) -> bytes:
@@ -24,7 +35,8 @@ def written(facts: Mapping[str, object]) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def post(
+async def post(
+    over: "ClientSession",
     url: str,
     content: bytes,
     *,
@@ -35,6 +47,7 @@ def post(
     """Send a body once and return the JSON object that is answered; no redirect is followed.
 
     Args:
+        over: the connections.
         url: of the settings, never of a user.
         content: the body.
         params: what goes behind the `?`; secrets may be among it, none gets into an error.
@@ -47,18 +60,25 @@ def post(
         Refused: another status than 2xx.
         NoAnswer: it was handed over and no answer that makes sense came back.
     """
-    import httpx2
+    import aiohttp
 
     limit = seconds if seconds is not None else asking.SECONDS
+    patience = aiohttp.ClientTimeout(connect=limit, sock_connect=limit, sock_read=limit)
     try:
-        with asking.client().stream(
-            "POST", url, content=content, params=params, headers=headers, timeout=limit
+        async with over.post(
+            url,
+            data=content,
+            params=params,
+            headers=headers,
+            allow_redirects=False,
+            timeout=patience,
         ) as reply:
-            _check(reply.status_code)
-            body = json.loads(_read(reply, time.monotonic() + limit))
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as exc:
+            _check(reply.status)
+            async with asyncio.timeout(limit):
+                body = json.loads(await _read(reply))
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
         raise Passing(type(exc).__name__) from None
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as exc:
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as exc:
         # Not chained: the library's words repeat the address.
         raise NoAnswer(type(exc).__name__) from None
     if not isinstance(body, dict):
@@ -73,12 +93,10 @@ def _check(status: int) -> None:
         raise Refused(f"status {status}")
 
 
-def _read(reply: "httpx2.Response", until: float) -> bytes:
+async def _read(reply: "ClientResponse") -> bytes:
     body = bytearray()
-    for part in reply.iter_bytes():
+    async for part in reply.content.iter_any():
         body += part
         if len(body) > LONGEST_ANSWER:
             raise NoAnswer("the answer is too long")
-        if time.monotonic() > until:
-            raise NoAnswer("the answer has no end")
     return bytes(body)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from app.channels.asking import NoAnswer
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 
 class Refused(NoAnswer):
@@ -41,8 +44,13 @@ class Letter:
 class Channel(Protocol):
     """A way out: a provider's protocol, spoken over the network."""
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
+    async def send(self, letter: Letter, *, now: datetime, over: "ClientSession") -> str | None:
         """Hand a letter over; return the provider's id of it, if it has one.
+
+        Args:
+            letter: ready to go.
+            now: the present instant, aware.
+            over: connections for who speaks HTTP.
 
         Raises:
             Passing: not now; the same letter may be sent again later.

@@ -7,11 +7,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.channels import posting
 from app.channels.asking import Json, NoAnswer, Passing
 from app.channels.fitting import fit, line, units
 from app.channels.sending import Letter, Refused
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 LONGEST = 500
 """UTF-16 units of a text with its signature: what carriers here send as one long message."""
@@ -40,7 +44,7 @@ class Sms:
     templates: Mapping[str, str]
     seconds: float | None = None
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
+    async def send(self, letter: Letter, *, now: datetime, over: "ClientSession") -> str | None:
         """Send a letter; the address is a phone in E.164.
 
         The gateway takes an id of ours once and answers a second request as the first, so that
@@ -65,7 +69,8 @@ class Sms:
             "X-Signature": signed.hex(),
         }
         try:
-            return _judged(posting.post(self.url, body, headers=headers, seconds=self.seconds))
+            answer = await posting.post(over, self.url, body, headers=headers, seconds=self.seconds)
+            return _judged(answer)
         except Refused:
             raise
         except NoAnswer as exc:

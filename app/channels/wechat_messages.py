@@ -4,11 +4,12 @@ Sources: 微信开放文档, 小程序 > 服务端 > 订阅消息 > 发送订阅
 "订阅消息参数值内容限制说明", and 接口调用凭据 > 获取稳定版接口调用凭据 (`getStableAccessToken`).
 """
 
+import asyncio
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import structlog
@@ -19,6 +20,9 @@ from app.channels.sending import Letter, Refused
 from app.channels.tokens import Lent, TokenStore
 from app.channels.wechat import MiniProgram
 from app.ways_settings import MiniProgramState, WechatTemplate
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 TOKEN_SECONDS = 2.0
 """Longest wait for each step towards a token, while others wait for the lock."""
@@ -69,7 +73,7 @@ class WechatMessages:
     consents: Consents
     seconds: float | None = None
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
+    async def send(self, letter: Letter, *, now: datetime, over: "ClientSession") -> str | None:
         """Send a letter; the address is an openid. WeChat knows no ids of ours.
 
         Raises:
@@ -81,15 +85,16 @@ class WechatMessages:
         if template is None:
             raise Refused("no template for this kind")
         body = posting.written(self._message(letter, template))
-        if not self.consents.spend(letter.address, template.template):
+        whose = (letter.address, template.template)
+        if not await asyncio.to_thread(self.consents.spend, *whose):
             raise Refused("no consent")
         try:
-            return self._sent(body, now)
+            return await self._sent(over, body, now)
         except _NoConsentLeft:
-            self.consents.drop(letter.address, template.template)
+            await asyncio.to_thread(self.consents.drop, *whose)
             raise Refused("WeChat knows of no consent") from None
         except (Passing, Refused):
-            self.consents.give_back(letter.address, template.template)
+            await asyncio.to_thread(self.consents.give_back, *whose)
             raise
 
     def _message(self, letter: Letter, template: WechatTemplate) -> dict[str, object]:
@@ -107,40 +112,40 @@ class WechatMessages:
             "lang": "zh_CN" if letter.language == "zh" else "en_US",
         }
 
-    def _sent(self, body: bytes, now: datetime) -> str | None:
-        token = self._token(now, refused=None)
-        answer = self._ask(token, body)
+    async def _sent(self, over: "ClientSession", body: bytes, now: datetime) -> str | None:
+        token = await self._token(now, refused=None)
+        answer = await self._ask(over, token, body)
         if _code(answer) in BAD_TOKEN:
-            answer = self._ask(self._token(now, refused=token), body)
+            answer = await self._ask(over, await self._token(now, refused=token), body)
         return _judged(answer)
 
-    def _token(self, now: datetime, refused: str | None) -> str:
+    async def _token(self, now: datetime, refused: str | None) -> str:
         name = f"wechat:{self.program.app_id}"
-        token = self.tokens.token(name, ask=self._lent, now=now, refused=refused)
+        token = await asyncio.to_thread(
+            self.tokens.token, name, ask=self._lent, now=now, refused=refused
+        )
         if token is None:
             raise Passing("the token is being renewed")
         return token
 
-    def _ask(self, token: str, body: bytes) -> Json:
+    async def _ask(self, over: "ClientSession", token: str, body: bytes) -> Json:
         url = f"{self.program.url}/cgi-bin/message/subscribe/send"
-        return posting.post(url, body, params={"access_token": token}, seconds=self.seconds)
+        return await posting.post(
+            over, url, body, params={"access_token": token}, seconds=self.seconds
+        )
 
     def _lent(self) -> Lent:
         """Ask for the stable token; it goes on being good while others ask for it.
+
+        It is asked for once in two hours, by a thread that holds a lock meanwhile, and so over a
+        connection of its own.
 
         Raises:
             Passing: there is none now; no message has been sent.
             Refused: WeChat does not know us.
         """
-        facts = {
-            "grant_type": "client_credential",
-            "appid": self.program.app_id,
-            "secret": self.program.secret,
-            "force_refresh": False,
-        }
-        url = f"{self.program.url}/cgi-bin/stable_token"
         try:
-            answer = posting.post(url, posting.written(facts), seconds=TOKEN_SECONDS)
+            answer = asyncio.run(self._stable_token())
         except Refused:
             raise
         except NoAnswer as exc:
@@ -154,6 +159,17 @@ class WechatMessages:
         if not (isinstance(token, str) and token and isinstance(life, int) and 0 < life <= A_DAY):
             raise Passing("no token: no sense")
         return Lent(token, timedelta(seconds=life))
+
+    async def _stable_token(self) -> Json:
+        facts = {
+            "grant_type": "client_credential",
+            "appid": self.program.app_id,
+            "secret": self.program.secret,
+            "force_refresh": False,
+        }
+        url = f"{self.program.url}/cgi-bin/stable_token"
+        async with posting.client() as over:
+            return await posting.post(over, url, posting.written(facts), seconds=TOKEN_SECONDS)
 
 
 class _NoConsentLeft(Exception):

@@ -6,12 +6,16 @@ Source: 企业微信开发者中心, 消息推送（原"群机器人"）配置�
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from app.channels import posting
 from app.channels.asking import NoAnswer, Passing
 from app.channels.fitting import clean, fit, line, octets
 from app.channels.sending import Letter, Refused
 from app.ways_settings import WecomKind
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MOST = {WecomKind.MARKDOWN: 4096, WecomKind.TEXT: 2048}
@@ -32,7 +36,13 @@ class Wecom:
     kind: WecomKind
     seconds: float | None = None
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:  # noqa: ARG002
+    async def send(
+        self,
+        letter: Letter,
+        *,
+        now: datetime,  # noqa: ARG002
+        over: "ClientSession",
+    ) -> str | None:
         """Send a letter; the address is a robot's key. WeCom knows no ids of messages.
 
         Raises:
@@ -43,7 +53,8 @@ class Wecom:
         if not KEY.fullmatch(letter.address):
             raise Refused("no key of a robot")
         body = posting.written({"msgtype": self.kind, self.kind: {"content": self.said(letter)}})
-        answer = posting.post(
+        answer = await posting.post(
+            over,
             f"{self.url}/cgi-bin/webhook/send",
             body,
             params={"key": letter.address},

@@ -1,20 +1,26 @@
 """The letter of docs/channels.md, and channels to the fakes."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from threading import Event
+from typing import Any, Self
 from uuid import UUID
 
+from aiohttp import ClientSession
+
+from app.channels import posting
 from app.channels import wechat_messages as ours
 from app.channels.email import Email
-from app.channels.sending import Letter
+from app.channels.sending import Channel, Letter
 from app.channels.sms import Sms
 from app.channels.tokens import Lent, TokenStore
 from app.channels.wechat import MiniProgram
 from app.channels.wechat_messages import Consents
 from app.channels.wecom import Wecom
 from app.ways_settings import MiniProgramState, SmtpSecurity, WechatTemplate, WecomKind
+from tests.conftest import NOW
 from tests.fakes import sms, wecom
 from tests.fakes.wechat import APP_ID, SECRET
 from tests.fakes.wechat_messages import WechatMessages
@@ -49,6 +55,37 @@ URL = "https://map.example.cn/#/bookings/019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f21"
 def letter(address: str, *, title: str = "预约已接单", body: str = BODY, **facts: str) -> Letter:
     """Write to somebody; `facts` come on top of the usual ones."""
     return Letter(ID, address, "booking-approved", title, body, FACTS | facts, "zh", URL)
+
+
+class Wire:
+    """An event loop and its connections, for several letters."""
+
+    def __enter__(self) -> Self:
+        self._runner = asyncio.Runner()
+        self._over = self._runner.run(_connections())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._over.close())
+        self._runner.close()
+
+    def send(self, channel: Channel, one: Letter) -> str | None:
+        """Send a letter."""
+        return self._runner.run(channel.send(one, now=NOW, over=self._over))
+
+    def rest(self, until: Event) -> bool:
+        """Send nothing until something has happened, as a loop does: with an ear for the line."""
+        return self._runner.run(asyncio.to_thread(until.wait, 20))
+
+
+async def _connections() -> ClientSession:
+    return posting.client()
+
+
+def sent(channel: Channel, one: Letter) -> str | None:
+    """Send a single letter."""
+    with Wire() as wire:
+        return wire.send(channel, one)
 
 
 def gateway(server: sms.Gateway, **templates: str) -> Sms:

@@ -20,8 +20,8 @@ from tests.channels.letters import (
     mailer,
     program,
     robot,
+    sent,
 )
-from tests.conftest import NOW
 from tests.fakes import sms, smtp, wechat_messages, wecom
 from tests.fakes.wechat import APP_ID, SECRET
 
@@ -38,16 +38,16 @@ def _one_nonce(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wechat() -> None:
     with wechat_messages.running() as server:
-        assert program(server).send(letter(OPENID), now=NOW) == "3000000001"
-    asked, sent = server.seen
+        assert sent(program(server), letter(OPENID)) == "3000000001"
+    asked, posted = server.seen
     assert (asked.path, asked.query) == ("/cgi-bin/stable_token", {})
     assert asked.body == (
         f'{{"grant_type":"client_credential","appid":"{APP_ID}","secret":"{SECRET}",'
         '"force_refresh":false}'
     )
-    assert sent.path == "/cgi-bin/message/subscribe/send"
-    assert sent.query == {"access_token": "canary-token-1"}
-    assert sent.body == WECHAT
+    assert posted.path == "/cgi-bin/message/subscribe/send"
+    assert posted.query == {"access_token": "canary-token-1"}
+    assert posted.body == WECHAT
 
 
 def test_the_templates_of_the_document_are_those_of_the_golden_request() -> None:
@@ -59,14 +59,13 @@ def test_the_templates_of_the_document_are_those_of_the_golden_request() -> None
 
 def test_sms_in_our_words() -> None:
     with sms.running() as server:
-        assert gateway(server).send(letter(PHONE), now=NOW) == "sms-3f20"
+        assert sent(gateway(server), letter(PHONE)) == "sms-3f20"
     (seen,) = server.seen
     assert seen.body == SMS
-    sent = {name: seen.headers[name] for name in seen.headers if name[:2] in {"x-", "co"}}
-    assert sent == {
+    told = {name: seen.headers[name] for name in seen.headers if name[:2] in {"x-", "co"}}
+    assert told == {
         "content-type": "application/json; charset=utf-8",
         "content-length": str(len(SMS.encode())),
-        "connection": "keep-alive",
         "x-key": sms.KEY,
         "x-timestamp": "1795568400",
         "x-nonce": NONCE,
@@ -77,7 +76,7 @@ def test_sms_in_our_words() -> None:
 
 def test_sms_by_a_template() -> None:
     with sms.running() as server:
-        gateway(server, **{"booking-approved": "SMS_1"}).send(letter(PHONE), now=NOW)
+        sent(gateway(server, **{"booking-approved": "SMS_1"}), letter(PHONE))
     assert server.seen[0].body == SMS_BY_TEMPLATE
     assert len(server.taken) == 1
 
@@ -85,7 +84,7 @@ def test_sms_by_a_template() -> None:
 @pytest.mark.parametrize("kind", WecomKind)
 def test_wecom(kind: WecomKind) -> None:
     with wecom.running() as server:
-        assert robot(server, kind).send(letter(wecom.KEY), now=NOW) is None
+        assert sent(robot(server, kind), letter(wecom.KEY)) is None
     (seen,) = server.seen
     assert seen.body == (MARKDOWN if kind is WecomKind.MARKDOWN else PLAIN)
     assert (seen.path, seen.query) == ("/cgi-bin/webhook/send", {"key": wecom.KEY})
@@ -94,7 +93,7 @@ def test_wecom(kind: WecomKind) -> None:
 
 def test_mail() -> None:
     with smtp.running() as server:
-        known = mailer(server.port).send(letter(MAILBOX), now=NOW)
+        known = sent(mailer(server.port), letter(MAILBOX))
     assert known == "<019ab1c2-7d3e-7a40-8f11-2b6c5d4e3f20@example.cn>"
     ((sender, readers, mail),) = server.mails
     assert (sender, readers) == ("map@example.cn", [MAILBOX])
@@ -105,5 +104,5 @@ def test_another_secret_is_another_signature() -> None:
     with sms.running() as server:
         wrong = ours.Sms(server.url, sms.KEY, "another", "党建地图", {})
         with pytest.raises(Refused, match="code 401"):
-            wrong.send(letter(PHONE), now=NOW)
+            sent(wrong, letter(PHONE))
     assert server.seen[0].headers["x-signature"] != SIGNATURE

@@ -15,8 +15,7 @@ from app import clock
 from app.channels.asking import NoAnswer, Passing
 from app.channels.sending import Refused
 from app.ways_settings import SmtpSecurity
-from tests.channels.letters import MAILBOX, letter, mailer
-from tests.conftest import NOW
+from tests.channels.letters import MAILBOX, letter, mailer, sent
 from tests.fakes import smtp
 from tests.fakes.faulty import Fault
 from tests.live import free_port
@@ -80,11 +79,11 @@ def test_a_fault_is_what_it_is(fault: Fault | int, outcome: type[NoAnswer], take
     with smtp.running() as server:
         server.faults.append(fault)
         with pytest.raises(NoAnswer) as told:
-            mailer(server.port).send(letter(MAILBOX), now=NOW)
+            sent(mailer(server.port), letter(MAILBOX))
         assert told.type is outcome
         assert len(server.mails) == taken
         server.released.set()
-        mailer(server.port).send(letter(MAILBOX), now=NOW)
+        sent(mailer(server.port), letter(MAILBOX))
         assert len(server.mails) == taken + 1
 
 
@@ -94,22 +93,22 @@ def test_a_reader_who_is_not_taken(reply: int, outcome: type[NoAnswer]) -> None:
         server.at_rcpt = True
         server.faults.append(reply)
         with pytest.raises(NoAnswer) as told:
-            mailer(server.port).send(letter(MAILBOX), now=NOW)
+            sent(mailer(server.port), letter(MAILBOX))
         assert told.type is outcome
         assert server.mails == []
 
 
 def test_nobody_there_is_for_later() -> None:
     with pytest.raises(Passing):
-        mailer(free_port()).send(letter(MAILBOX), now=NOW)
+        sent(mailer(free_port()), letter(MAILBOX))
 
 
 def test_without_the_protection_asked_for_nothing_is_said() -> None:
     with smtp.running() as server:
         with pytest.raises(Refused, match="no such protection"):
-            mailer(server.port, SmtpSecurity.STARTTLS).send(letter(MAILBOX), now=NOW)
+            sent(mailer(server.port, SmtpSecurity.STARTTLS), letter(MAILBOX))
         with pytest.raises(Passing):
-            mailer(server.port, SmtpSecurity.TLS).send(letter(MAILBOX), now=NOW)
+            sent(mailer(server.port, SmtpSecurity.TLS), letter(MAILBOX))
         assert server.mails == []
 
 
@@ -117,10 +116,10 @@ def test_without_the_protection_asked_for_nothing_is_said() -> None:
 @pytest.mark.usefixtures("trusted")
 def test_protected_and_logged_in(tls: ssl.SSLContext, security: SmtpSecurity) -> None:
     with smtp.running(tls=tls, at_once=security is SmtpSecurity.TLS) as server:
-        mailer(server.port, security, LOGIN).send(letter(MAILBOX), now=NOW)
+        sent(mailer(server.port, security, LOGIN), letter(MAILBOX))
         assert len(server.mails) == 1
         with pytest.raises(Refused, match="reply 535"):
-            mailer(server.port, security, (smtp.USER, "another")).send(letter(MAILBOX), now=NOW)
+            sent(mailer(server.port, security, (smtp.USER, "another")), letter(MAILBOX))
         assert len(server.mails) == 1
 
 
@@ -130,5 +129,5 @@ def test_a_server_that_nobody_vouches_for_is_told_nothing(
 ) -> None:
     with smtp.running(tls=tls, at_once=security is SmtpSecurity.TLS) as server:
         with pytest.raises(Passing, match="SSLCertVerificationError"):
-            mailer(server.port, security, LOGIN).send(letter(MAILBOX), now=NOW)
+            sent(mailer(server.port, security, LOGIN), letter(MAILBOX))
         assert server.mails == []

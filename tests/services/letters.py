@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from aiohttp import ClientSession
 from sqlalchemy import Engine, text
 from sqlmodel import Session, col, select
 
@@ -27,7 +28,7 @@ class Outbound:
     sent: list[Letter] = field(default_factory=list)
     faults: deque[Exception] = field(default_factory=deque)
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
+    async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
         if self.faults:
             raise self.faults.popleft()
         self.sent.append(letter)

@@ -1,13 +1,15 @@
 """Letters: written once, claimed by one, marked by whoever still holds them."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Event
+from threading import Barrier, Event
 from uuid import UUID
 
 import pytest
+from aiohttp import ClientSession
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -24,6 +26,8 @@ from tests.races import at_once, replaced_sql
 from tests.services.letters import MINUTE, Outbound, choose, owe, rows, worker
 
 LEASE = timedelta(minutes=1)
+TOGETHER = 40
+"""More than an event loop has threads for by itself."""
 
 
 @pytest.fixture
@@ -187,8 +191,8 @@ class Slow(Outbound):
     now: datetime = NOW
     claimed: list[UUID] = field(default_factory=list)
 
-    def send(self, letter: Letter, *, now: datetime) -> str | None:
-        said = super().send(letter, now=now)
+    async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
+        said = await super().send(letter, now=now, over=over)
         self.now += timedelta(seconds=15)
         with Session(self.engine) as session, session.begin():
             found = deliveries.claim(session, channel="sms", now=self.now, lease=LEASE, batch=9)
@@ -243,9 +247,9 @@ def test_a_way_that_is_slow_keeps_no_other_waiting(
     said, quick = Event(), Outbound()
 
     class Silent(Outbound):
-        def send(self, letter: Letter, *, now: datetime) -> str | None:
-            said.wait()
-            return super().send(letter, now=now)
+        async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
+            await asyncio.to_thread(said.wait)
+            return await super().send(letter, now=now, over=over)
 
     silent = Silent()
     with ThreadPoolExecutor(1) as pool:
@@ -257,3 +261,28 @@ def test_a_way_that_is_slow_keeps_no_other_waiting(
         finally:
             said.set()
         assert slow.result() == 2
+
+
+@dataclass
+class Meeting(Outbound):
+    """A protocol that waits: no letter ends before so many are under way."""
+
+    met: Barrier = field(default_factory=lambda: Barrier(TOGETHER, timeout=20))
+    under_way: int = 0
+    most: int = 0
+
+    async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.to_thread(self.met.wait)
+        self.under_way -= 1
+        return await super().send(letter, now=now, over=over)
+
+
+def test_so_many_are_under_way_and_no_more(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking, 2 * TOGETHER)
+    channel = Meeting()
+    assert worker(own_engine, channel, pace=Pace(at_once=TOGETHER)).run() == 2 * TOGETHER
+    assert (channel.most, len(channel.sent)) == (TOGETHER, 2 * TOGETHER)

@@ -13,7 +13,7 @@ from app.channels.tokens import Lent
 from app.db import create_engine
 from app.models import ProviderToken
 from app.services.provider_tokens import EARLY, Tokens
-from tests.channels.letters import OPENID, Ledger, letter, program
+from tests.channels.letters import OPENID, Ledger, letter, program, sent
 from tests.conftest import NOW
 from tests.fakes import wechat_messages
 from tests.races import at_once, replaced_sql, until_somebody_waits
@@ -89,7 +89,7 @@ def raced(engine: Engine, other: Engine) -> tuple[int, list[str | None]]:
 
         def send(number: int) -> str | None:
             ours = program(server, tokens=stores[number % 2], consents=Ledger(), seconds=20)
-            return ours.send(letter(OPENID), now=NOW)
+            return sent(ours, letter(OPENID))
 
         return_values = at_once(8, send)
         assert len(server.taken) == 8
@@ -154,7 +154,7 @@ def test_nobody_is_waited_for_longer_than_a_lock(own_engine: Engine) -> None:
             assert token(hasty, Asked(), NOW + HOURS_2) is None
     hasty.dispose()
     with wechat_messages.running() as server, pytest.raises(Passing, match="being renewed"):
-        program(server, tokens=Nobody()).send(letter(OPENID), now=NOW)
+        sent(program(server, tokens=Nobody()), letter(OPENID))
 
 
 class Nobody:
