@@ -1,5 +1,6 @@
 """Cutting text to what a provider takes, without tearing a character apart."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -7,6 +8,8 @@ CUT = "…"
 JOINER = "\u200d"
 MODIFIERS = range(0x1F3FB, 0x1F400)
 FLAGS = range(0x1F1E6, 0x1F200)
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""Unicode's category Cc, without the end of a line."""
 
 
 def units(text: str) -> int:
@@ -22,7 +25,7 @@ def octets(text: str) -> int:
 def clean(text: str) -> str:
     """Return the text without lone halves of characters, which no encoding takes, or controls."""
     sound = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return "".join(sign for sign in sound if sign == "\n" or unicodedata.category(sign) != "Cc")
+    return CONTROLS.sub("", sound)
 
 
 def line(text: str) -> str:

@@ -13,6 +13,7 @@ from app.errors import Malformed
 
 if TYPE_CHECKING:
     import phonenumbers
+    from cryptography.fernet import Fernet
 
 HOME = "CN"
 HOME_CODE = 86
@@ -104,9 +105,7 @@ def unseal(sealed: bytes) -> str:
 
 def seal_bytes(plain: bytes) -> bytes:
     """Encrypt whatever holds a number."""
-    from cryptography.fernet import Fernet
-
-    return Fernet(base64.urlsafe_b64encode(_keys().seal)).encrypt(plain)
+    return _cipher(_keys().seal).encrypt(plain)
 
 
 def unseal_bytes(sealed: bytes) -> bytes:
@@ -115,9 +114,14 @@ def unseal_bytes(sealed: bytes) -> bytes:
     Raises:
         cryptography.fernet.InvalidToken: as `unseal`.
     """
+    return _cipher(_keys().seal).decrypt(sealed)
+
+
+@lru_cache(maxsize=1)
+def _cipher(key: bytes) -> "Fernet":
     from cryptography.fernet import Fernet
 
-    return Fernet(base64.urlsafe_b64encode(_keys().seal)).decrypt(sealed)
+    return Fernet(base64.urlsafe_b64encode(key))
 
 
 def fingerprint(phone: str) -> bytes:
