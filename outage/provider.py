@@ -43,12 +43,13 @@ class Provider:
         finally:
             writer.close()
 
-    def _take(self, message: dict[str, Any], sender: str) -> bytes:
-        key = message["message_id"]
-        if not (self._honours and key in self._known):
-            os.write(self._accepted, f"{key} {sender}\n".encode())
-        self._known.add(key)
-        return json.dumps({"code": 0, "message": "ok", "id": f"sms-{key[-12:]}"}).encode()
+    def _take(self, told: dict[str, Any], sender: str) -> bytes:
+        keys = [message["message_id"] for message in told["messages"]]
+        fresh = [key for key in keys if not (self._honours and key in self._known)]
+        os.write(self._accepted, "".join(f"{key} {sender}\n" for key in fresh).encode())
+        self._known.update(keys)
+        said = [{"message_id": key, "code": 0, "id": f"sms-{key[-12:]}"} for key in keys]
+        return json.dumps({"code": 0, "message": "ok", "messages": said}).encode()
 
 
 async def main(folder: Path, *, honours: bool) -> None:

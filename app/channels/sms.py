@@ -1,10 +1,11 @@
 """SMS, by a gateway that speaks one signed request; see docs/channels.md for its contract."""
 
+import asyncio
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -23,10 +24,12 @@ NONCE_BYTES = 16
 PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 TAKEN, TOO_MANY, FAULTS = 0, 429, range(500, 600)
 
+Waiting = tuple[Letter, "asyncio.Future[str | None]"]
+
 
 @dataclass(frozen=True)
 class Sms:
-    """The gateway.
+    """The gateway; letters that are ready at the same moment go there in one request.
 
     Attributes:
         url: where it listens.
@@ -43,12 +46,13 @@ class Sms:
     sign_name: str
     templates: Mapping[str, str]
     seconds: float | None = None
+    _ready: list[Waiting] = field(default_factory=list, init=False, repr=False, compare=False)
 
     async def send(self, letter: Letter, *, now: datetime, over: "ClientSession") -> str | None:
         """Send a letter; the address is a phone in E.164.
 
-        The gateway takes an id of ours once and answers a second request as the first, so that
-        what was not answered may be sent again.
+        The gateway takes an id of ours once and answers a second time as the first, so that what
+        was not answered may be sent again.
 
         Raises:
             Passing: no answer, or the gateway says later.
@@ -56,8 +60,46 @@ class Sms:
         """
         if not PHONE.fullmatch(letter.address):
             raise Refused("no phone in E.164")
+        said: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._ready.append((letter, said))
+        if len(self._ready) == 1:
+            await asyncio.sleep(0)  # meanwhile whoever is ready joins
+            together = self._ready.copy()
+            self._ready.clear()
+            await self._send_together(together, now, over)
+        try:
+            return await said
+        except Refused:
+            raise
+        except NoAnswer as exc:
+            raise Passing(str(exc)) from None
+
+    async def _send_together(
+        self, together: Sequence[Waiting], now: datetime, over: "ClientSession"
+    ) -> None:
+        """Send letters in one request, and tell each who waits what became of theirs."""
+        try:
+            answers = _answers(await self._asked([letter for letter, _ in together], now, over))
+        except Exception as exc:  # noqa: BLE001 - it is theirs to judge
+            for _, said in together:
+                said.set_exception(exc)
+            return
+        for letter, said in together:
+            try:
+                said.set_result(_judged(answers.get(str(letter.id), {})))
+            except NoAnswer as exc:
+                said.set_exception(exc)
+
+    async def _asked(self, letters: Sequence[Letter], now: datetime, over: "ClientSession") -> Json:
         timestamp, nonce = str(int(now.timestamp())), secrets.token_hex(NONCE_BYTES)
-        body = posting.written(self._message(letter, timestamp, nonce))
+        body = posting.written(
+            {
+                "sign_name": self.sign_name,
+                "timestamp": timestamp,
+                "nonce": nonce,
+                "messages": [self._message(letter) for letter in letters],
+            }
+        )
         signed = hmac.digest(
             self.secret.encode(), timestamp.encode() + nonce.encode() + body, hashlib.sha256
         )
@@ -68,15 +110,9 @@ class Sms:
             "X-Nonce": nonce,
             "X-Signature": signed.hex(),
         }
-        try:
-            answer = await posting.post(over, self.url, body, headers=headers, seconds=self.seconds)
-            return _judged(answer)
-        except Refused:
-            raise
-        except NoAnswer as exc:
-            raise Passing(str(exc)) from None
+        return await posting.post(over, self.url, body, headers=headers, seconds=self.seconds)
 
-    def _message(self, letter: Letter, timestamp: str, nonce: str) -> dict[str, object]:
+    def _message(self, letter: Letter) -> dict[str, object]:
         template = self.templates.get(letter.kind)
         told = line(f"{letter.body} {letter.url}")
         if units(told) > (most := LONGEST - units(f"【{self.sign_name}】")):
@@ -84,21 +120,43 @@ class Sms:
         return {
             "message_id": str(letter.id),
             "phone": letter.address,
-            "sign_name": self.sign_name,
             "template": template,
             "params": dict(letter.facts) if template else {},
             "text": "" if template else told,
-            "timestamp": timestamp,
-            "nonce": nonce,
         }
 
 
+def _answers(answer: Json) -> dict[str, Json]:
+    """Return what the gateway says of each message, by its id.
+
+    Raises:
+        NoAnswer: it says nothing of messages.
+    """
+    _check(answer)
+    told = answer.get("messages")
+    if not isinstance(told, list):
+        raise NoAnswer("no messages")
+    return {str(one.get("message_id")): one for one in told if isinstance(one, dict)}
+
+
 def _judged(answer: Json) -> str | None:
-    code, known = answer.get("code"), answer.get("id")
+    _check(answer)
+    known = answer.get("id")
+    return str(known)[:64] if isinstance(known, int | str) else None
+
+
+def _check(answer: Json) -> None:
+    """Judge a code, of all messages or of one.
+
+    Raises:
+        Passing: later.
+        Refused: never.
+        NoAnswer: there is none.
+    """
+    code = answer.get("code")
     if not isinstance(code, int):
         raise NoAnswer("no code")
     if code == TOO_MANY or code in FAULTS:
         raise Passing(f"code {code}")
     if code != TAKEN:
         raise Refused(f"code {code}")
-    return str(known)[:64] if isinstance(known, int | str) else None

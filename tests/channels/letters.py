@@ -1,7 +1,7 @@
 """The letter of docs/channels.md, and channels to the fakes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -72,6 +72,17 @@ class Wire:
     def send(self, channel: Channel, one: Letter) -> str | None:
         """Send a letter."""
         return self._runner.run(channel.send(one, now=NOW, over=self._over))
+
+    def send_all(
+        self, channel: Channel, several: Sequence[Letter]
+    ) -> list[str | BaseException | None]:
+        """Send letters that are ready together; what came of each, a fault too."""
+
+        async def send() -> list[str | BaseException | None]:
+            each = (channel.send(one, now=NOW, over=self._over) for one in several)
+            return await asyncio.gather(*each, return_exceptions=True)
+
+        return self._runner.run(send())
 
     def rest(self, until: Event) -> bool:
         """Send nothing until something has happened, as a loop does: with an ear for the line."""

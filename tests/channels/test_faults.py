@@ -6,16 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from app.channels import posting
 from app.channels.asking import NoAnswer, Passing
-from app.channels.sending import Channel, Refused
+from app.channels.sending import Channel, Letter, Refused
 from tests.channels.letters import (
     OPENID,
     PHONE,
@@ -201,8 +202,49 @@ def test_sent_again_an_sms_arrives_once_where_ids_are_honoured(fault: Fault, hon
         assert line.outcome() is None
         assert len(server.taken) == (1 if honours else 2)
         first, second = (seen.json for seen in server.seen)
-        assert first["message_id"] == second["message_id"]
+        assert first["messages"] == second["messages"]
         assert first["nonce"] != second["nonce"]
+
+
+PHONES = [PHONE, "+8613800005678", "+8613800009012"]
+
+
+def several() -> list[Letter]:
+    """Write to several people."""
+    return [replace(letter(phone), id=UUID(int=place)) for place, phone in enumerate(PHONES)]
+
+
+def test_letters_that_are_ready_together_are_judged_one_by_one() -> None:
+    with sms.running() as server, Wire() as wire:
+        server.codes[PHONES[1]] = 400
+        server.forgets.add(PHONES[2])
+        taken, refused, unknown = wire.send_all(gateway(server), several())
+    assert taken == "sms-0000"
+    assert repr(refused) == "Refused('code 400')"
+    assert repr(unknown) == "Passing('no code')"
+    assert [one["phone"] for one in server.seen[0].json["messages"]] == PHONES
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [(401, Refused), (429, Passing), *((fault, Passing) for fault in sorted(LATER))],
+)
+def test_what_becomes_of_a_request_becomes_of_each_letter(
+    fault: Fault | int, outcome: type[Exception]
+) -> None:
+    with sms.running() as server, Wire() as wire:
+        server.faults.append(fault)
+        told = wire.send_all(gateway(server), several())
+    assert [type(one) for one in told] == [outcome] * len(PHONES)
+    assert len(server.seen) == 1
+
+
+def test_nobody_waits_for_ever_who_is_sent_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "written", lambda _: 1 / 0)
+    with Wire() as wire:
+        told = wire.send_all(gateway(sms.Gateway()), several())
+    assert [type(one) for one in told] == [ZeroDivisionError] * len(PHONES)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def test_sms_in_our_words() -> None:
         "x-nonce": NONCE,
         "x-signature": SIGNATURE,
     }
-    assert [one["message_id"] for one in server.taken] == [json.loads(SMS)["message_id"]]
+    assert [one["message_id"] for one in server.taken] == [
+        json.loads(SMS)["messages"][0]["message_id"]
+    ]
 
 
 def test_sms_by_a_template() -> None:

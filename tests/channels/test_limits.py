@@ -150,7 +150,7 @@ def test_a_page_that_is_too_far_away_is_refused() -> None:
 
 @given(body=LONG)
 def test_an_sms_is_no_longer_than_carriers_take(body: str) -> None:
-    text = sms.Sms("", "", "", "党建地图", {})._message(letter("", body=body), "", "")["text"]
+    text = sms.Sms("", "", "", "党建地图", {})._message(letter("", body=body))["text"]
     assert isinstance(text, str)
     assert fitting.units(f"【党建地图】{text}") <= 500
     assert text.endswith(URL)

@@ -20,7 +20,9 @@ from app.sending import Pace, Worker
 from app.services import deliveries, letters, notifications
 from app.services.deliveries import Outcome
 from app.services.notifications import deliver_due
+from tests.channels.letters import gateway
 from tests.conftest import NOW
+from tests.fakes import sms
 from tests.makers import World, make_booking, make_world, move
 from tests.races import at_once, replaced_sql
 from tests.services.letters import MINUTE, Outbound, choose, owe, rows, worker
@@ -261,6 +263,17 @@ def test_a_way_that_is_slow_keeps_no_other_waiting(
         finally:
             said.set()
         assert slow.result() == 2
+
+
+def test_letters_under_way_to_the_gateway_are_one_request(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    due(setup, world, booking, 5)
+    with sms.running() as server:
+        assert worker(own_engine, gateway(server), pace=Pace(at_once=3)).run() == 5
+    assert [len(seen.json["messages"]) for seen in server.seen] == [3, 2]
+    assert {row.status for row in rows(setup)} == {"delivered"}
+    assert len({row.provider_id for row in rows(setup)}) == 5
 
 
 @dataclass
