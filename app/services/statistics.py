@@ -73,12 +73,12 @@ _COUNTS = text(f"""
         CROSS JOIN LATERAL ({_LOOKED_UP} AND f.site_id = g.site_id LIMIT 1) came
         UNION
         SELECT f.organisation_id FROM {OF_MARKED} f
-        WHERE f.visits > 0 AND f.{WITHIN} AND {EITHER}) b) AS came""")
-
-_BALANCES = text("""
-    SELECT b.account, sum(b.balance_fen) FROM fund_balance b JOIN fund f ON f.id = b.fund_id
-    WHERE f.organisation_id = ANY(CAST(:organisations AS uuid[])) AND f.fiscal_year = :year
-    GROUP BY b.account""")
+        WHERE f.visits > 0 AND f.{WITHIN} AND {EITHER}) b) AS came,
+    (SELECT jsonb_object_agg(account, fen) FROM (
+        SELECT b.account, sum(b.balance_fen) AS fen
+        FROM fund_balance b JOIN fund f ON f.id = b.fund_id
+        WHERE f.organisation_id = ANY(CAST(:organisations AS uuid[])) AND f.fiscal_year = :year
+        GROUP BY b.account) b) AS balances""")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,10 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         parts[row["part"]].append(row)
     (whole,) = parts[_WHOLE]
     totals = measures(whole)
-    counts = session.connection().execute(_COUNTS, asked | days_of_years(since, until)).one()
+    asked |= days_of_years(since, until)
+    asked["organisations"] = actor.organisations(*OVERSEERS)
+    asked["year"] = (until - timedelta(days=1)).year
+    counts = session.connection().execute(_COUNTS, asked).one()
     return Overview(
         since=since,
         until=until,
@@ -148,7 +151,7 @@ def overview(session: Session, *, actor: Actor, since: date, until: date) -> Ove
         by_category=_busiest(parts[_CATEGORY]),
         by_town=_busiest(parts[_TOWN]),
         top_sites=_busiest(parts[_SITE])[:TOP],
-        balances_fen=_balances(session, actor, until - timedelta(days=1)),
+        balances_fen=dict.fromkeys(FundAccount, 0) | (counts.balances or {}),
     )
 
 
@@ -158,10 +161,3 @@ def _use(row: RowMapping) -> Use:
 
 def _busiest(rows: list[RowMapping]) -> list[Use]:
     return sorted(map(_use, rows), key=lambda use: (-use.people, use.name))
-
-
-def _balances(session: Session, actor: Actor, day: date) -> dict[str, int]:
-    asked = {"organisations": actor.organisations(*OVERSEERS), "year": day.year}
-    rows = session.connection().execute(_BALANCES, asked)
-    found = {account: int(total) for account, total in rows}
-    return {account: found.get(account, 0) for account in FundAccount}

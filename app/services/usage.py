@@ -158,28 +158,31 @@ def earlier(query: Query) -> Query:
 
 def measures(row: Sums) -> Measures:
     """Make measures of sums; a mean of nothing is None."""
-
-    def mean(total: str, count: str, unit: float, digits: int) -> float | None:
-        return round(row[total] / (row[count] * unit), digits) if row[count] else None
-
     return Measures(
         bookings=row["bookings"],
         rejected=row["rejected"],
         visits=row["visits"],
         people=row["people"],
-        occupancy=mean("people", "places", 1, 4),
+        occupancy=_mean(row["people"], row["places"], 4),
         no_shows=row["no_shows"],
         late_cancels=row["late_cancels"],
-        rating=mean("stars", "reviews", 3, 2),
-        answer_minutes=mean("answer_us", "answers", 60e6, 1),
+        rating=_mean(row["stars"], 3 * row["reviews"], 2),
+        answer_minutes=_mean(row["answer_us"], 60e6 * row["answers"], 1),
         subsidy_fen=row["subsidy_fen"],
     )
+
+
+def _mean(total: int, count: float, digits: int) -> float | None:
+    return round(total / count, digits) if count else None
 
 
 NOTHING = measures(dict.fromkeys(COUNTED, 0))
 
 _KEPT = 256
 """Statements that are not written anew; so many ways of asking are common at once."""
+_COMMON = 4096
+"""Keys that are not made anew: a town is one of hundreds of cells."""
+_COLUMNS = tuple((f"key_{2 * n}", f"key_{2 * n + 1}") for n in range(MOST_KEYS))
 _NONE = "NULL"
 """Of a name that is the id's own."""
 _KEYS = {
@@ -270,5 +273,10 @@ def _joins(keys: tuple[By, ...], filters: tuple[str, ...], *, facts: bool) -> st
 
 def keys_of(row: Sums, keys: tuple[By, ...]) -> tuple[Key, ...]:
     """Return what a row of `statement` is of."""
-    found = ((row[f"key_{2 * n}"], row[f"key_{2 * n + 1}"]) for n in range(len(keys)))
-    return tuple(Key(None if id_ is None else str(id_), name or id_) for id_, name in found)
+    return tuple([_key(row[id_], row[name]) for id_, name in _COLUMNS[: len(keys)]])
+
+
+@lru_cache(_COMMON)
+def _key(id_: object, name: str | None) -> Key:
+    told = None if id_ is None else str(id_)
+    return Key(told, name or told)

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import Session
 
-from app.api.statistics import UsagePublic
+from app.api.statistics import OverviewPublic, UsagePublic
 from app.models import Role
 from tests.api.replies import pointers, refused, told
 from tests.makers import World, make_account, make_completed, make_world, signed_in
@@ -52,6 +52,11 @@ def test_a_district_in_numbers(client: TestClient, world: World, staff: dict[str
             "paid": 0,
         },
     }
+
+
+def test_the_overview_is_what_the_contract_says(client: TestClient, staff: dict[str, str]) -> None:
+    found = told(client.get(PATH, headers=staff))
+    assert OverviewPublic.model_validate(found).model_dump(mode="json") == found
 
 
 def test_the_last_day_counts(client: TestClient, staff: dict[str, str]) -> None:
