@@ -44,10 +44,8 @@ _COUNT = text(f"""
     ) < :most
 """)  # noqa: S608  # constants
 # A count may be lost with the machine; nobody waits for the disk to be told the truth.
-_HASTE = text(f"""
-    SELECT set_config('lock_timeout', '{PATIENCE_MS}ms', true),
-        set_config('synchronous_commit', 'off', true)
-""")  # a constant
+_HASTE = text("SET LOCAL synchronous_commit = 'off'")
+_PATIENCE = text(f"SET LOCAL lock_timeout = '{PATIENCE_MS}ms'; {_HASTE}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def count_once(session: Session, *, refused: Sequence[Refused], sent: Sent, now:
         sent: by whom, and with which key; neither is kept with the count.
         now: the present instant, aware.
     """
-    session.connection().execute(_HASTE)
+    session.connection().execute(_PATIENCE if sent.key else _HASTE)
     if sent.key is None or idempotency.mark(
         session, account_id=sent.account_id, key=sent.key, now=now
     ):
