@@ -60,7 +60,7 @@ class Pace:
         batch: most letters claimed at once.
         at_once: most letters under way to the provider.
         lease: for how long a claim holds; renewed while the work lasts.
-        needed: what must be left of it for a send to begin; longer than any send takes.
+        needed: what must be left of it for a send to begin, which is given up after so long.
         attempts: after so many without success another way is tried.
     """
 
@@ -203,7 +203,8 @@ class Worker:
         if not self._holds(held.id):
             return None
         try:
-            said = await self.channel.send(letter, now=self.now(), over=over)
+            async with asyncio.timeout(self.pace.needed.total_seconds()):
+                said = await self.channel.send(letter, now=self.now(), over=over)
         except Refused as exc:
             return Outcome(held.id, held.fence, Why.REFUSED, error=str(exc)[:SAID])
         except NoAnswer as exc:

@@ -47,6 +47,9 @@ class Sms:
     templates: Mapping[str, str]
     seconds: float | None = None
     _ready: list[Waiting] = field(default_factory=list, init=False, repr=False, compare=False)
+    _asking: set["asyncio.Task[None]"] = field(
+        default_factory=set, init=False, repr=False, compare=False
+    )
 
     async def send(self, letter: Letter, *, now: datetime, over: "ClientSession") -> str | None:
         """Send a letter; the address is a phone in E.164.
@@ -63,10 +66,10 @@ class Sms:
         said: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._ready.append((letter, said))
         if len(self._ready) == 1:
-            await asyncio.sleep(0)  # meanwhile whoever is ready joins
-            together = self._ready.copy()
-            self._ready.clear()
-            await self._send_together(together, now, over)
+            # It begins after whoever is ready has joined, and ends whoever of them gives up.
+            asking = asyncio.create_task(self._send_together(now, over))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
         try:
             return await said
         except Refused:
@@ -74,21 +77,24 @@ class Sms:
         except NoAnswer as exc:
             raise Passing(str(exc)) from None
 
-    async def _send_together(
-        self, together: Sequence[Waiting], now: datetime, over: "ClientSession"
-    ) -> None:
-        """Send letters in one request, and tell each who waits what became of theirs."""
+    async def _send_together(self, now: datetime, over: "ClientSession") -> None:
+        """Send what is ready in one request, and tell each who still waits what came of it."""
+        together = self._ready.copy()
+        self._ready.clear()
+        letters = [letter for letter, _ in together]
         try:
-            answers = _answers(await self._asked([letter for letter, _ in together], now, over))
+            answers = _answers(await self._asked(letters, now, over))
         except Exception as exc:  # noqa: BLE001 - it is theirs to judge
-            for _, said in together:
-                said.set_exception(exc)
-            return
-        for letter, said in together:
-            try:
-                said.set_result(_judged(answers.get(str(letter.id), {})))
-            except NoAnswer as exc:
-                said.set_exception(exc)
+            outcomes: list[str | Exception | None] = [exc] * len(letters)
+        else:
+            outcomes = [_outcome(answers.get(str(letter.id), {})) for letter in letters]
+        for (_, said), outcome in zip(together, outcomes, strict=True):
+            if said.done():
+                continue
+            if isinstance(outcome, Exception):
+                said.set_exception(outcome)
+            else:
+                said.set_result(outcome)
 
     async def _asked(self, letters: Sequence[Letter], now: datetime, over: "ClientSession") -> Json:
         timestamp, nonce = str(int(now.timestamp())), secrets.token_hex(NONCE_BYTES)
@@ -139,8 +145,11 @@ def _answers(answer: Json) -> dict[str, Json]:
     return {str(one.get("message_id")): one for one in told if isinstance(one, dict)}
 
 
-def _judged(answer: Json) -> str | None:
-    _check(answer)
+def _outcome(answer: Json) -> str | NoAnswer | None:
+    try:
+        _check(answer)
+    except NoAnswer as exc:
+        return exc
     known = answer.get("id")
     return str(known)[:64] if isinstance(known, int | str) else None
 

@@ -74,12 +74,21 @@ class Wire:
         return self._runner.run(channel.send(one, now=NOW, over=self._over))
 
     def send_all(
-        self, channel: Channel, several: Sequence[Letter]
+        self, channel: Channel, several: Sequence[Letter], given_up: int | None = None
     ) -> list[str | BaseException | None]:
-        """Send letters that are ready together; what came of each, a fault too."""
+        """Send letters that are ready together; what came of each, a fault too.
+
+        One of them may be given up when they are under way.
+        """
 
         async def send() -> list[str | BaseException | None]:
-            each = (channel.send(one, now=NOW, over=self._over) for one in several)
+            each = [
+                asyncio.create_task(channel.send(one, now=NOW, over=self._over)) for one in several
+            ]
+            if given_up is not None:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                each[given_up].cancel()
             return await asyncio.gather(*each, return_exceptions=True)
 
         return self._runner.run(send())

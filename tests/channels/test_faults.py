@@ -247,6 +247,18 @@ def test_nobody_waits_for_ever_who_is_sent_with_others(monkeypatch: pytest.Monke
     assert [type(one) for one in told] == [ZeroDivisionError] * len(PHONES)
 
 
+@pytest.mark.parametrize("place", range(len(PHONES)))
+def test_who_is_given_up_takes_no_other_along(place: int) -> None:
+    with sms.running() as server, Wire() as wire:
+        channel = gateway(server)
+        told = wire.send_all(channel, several(), given_up=place)
+        assert isinstance(told[place], asyncio.CancelledError)
+        assert told[:place] + told[place + 1 :] == [
+            f"sms-{other:04}" for other in range(len(PHONES)) if other != place
+        ]
+        assert wire.send(channel, letter(PHONE)) is not None
+
+
 @pytest.mark.parametrize(
     ("fault", "left"),
     [

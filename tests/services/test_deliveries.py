@@ -276,6 +276,25 @@ def test_letters_under_way_to_the_gateway_are_one_request(
     assert len({row.provider_id for row in rows(setup)}) == 5
 
 
+def test_a_send_without_an_end_is_given_up(
+    own_engine: Engine, setup: Session, world: World, booking: Booking
+) -> None:
+    """A provider that says a little now and then would otherwise hold a letter for ever."""
+    due(setup, world, booking, 2)
+
+    class Endless(Outbound):
+        async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
+            if self.sent:
+                await asyncio.Event().wait()
+            return await super().send(letter, now=now, over=over)
+
+    assert worker(own_engine, Endless(), pace=Pace(needed=timedelta(seconds=0.1))).run() == 2
+    assert sorted((row.status, row.last_error) for row in rows(setup)) == [
+        ("delivered", None),
+        ("waiting", "TimeoutError"),
+    ]
+
+
 @dataclass
 class Meeting(Outbound):
     """A protocol that waits: no letter ends before so many are under way."""
