@@ -4,12 +4,15 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BeforeValidator, StringConstraints
@@ -26,12 +29,30 @@ ACTOR = "actor"
 BEARER = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
 
 
-def get_session(request: Request) -> Iterator[Session]:
-    """Give one transaction per request: committed if the endpoint returns, else rolled back."""
+@contextmanager
+def transaction(request: Request) -> Iterator[Session]:
+    """Give one transaction: committed if nothing is raised, else rolled back."""
     with Session(request.app.state.engine) as session, session.begin():
         yield session
         if audit.is_owed(session):
             audit.sign(session, actor=session.info.get(ACTOR), by=by(request))
+
+
+async def get_session(request: Request) -> AsyncIterator[Session]:
+    """Give one transaction per request.
+
+    Its beginning asks nothing of the database; only its end costs a thread, which nobody who
+    waits for a connection can keep it from.
+    """
+    whole = transaction(request)
+    end = partial(to_thread.run_sync, limiter=CapacityLimiter(1))
+    session = whole.__enter__()
+    try:
+        yield session
+    except BaseException as exc:
+        await end(whole.__exit__, type(exc), exc, exc.__traceback__)
+        raise
+    await end(whole.__exit__, None, None, None)
 
 
 def by(request: Request) -> audit.By:

@@ -1,7 +1,7 @@
 """Signing in by WeChat, and by a government identity provider."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Annotated, ClassVar, Self
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session
 
 from app.api.auth import Token, token
-from app.api.deps import NowDep, SessionDep, by, get_session
+from app.api.deps import NowDep, SessionDep, by, transaction
 from app.api.problems import problems, tell
 from app.api.router import Router
 from app.channels import oidc, wechat
@@ -97,7 +97,7 @@ def get_client(request: Request) -> oidc.Client:
 
 def get_briefly(request: Request) -> Callable[[], AbstractContextManager[Session]]:
     """Give a way to do something in a transaction of its own, ended before somebody is asked."""
-    return partial(contextmanager(get_session), request)
+    return partial(transaction, request)
 
 
 ProgramDep = Annotated[wechat.MiniProgram, Depends(get_mini_program)]
