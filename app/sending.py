@@ -58,21 +58,22 @@ class Pace:
 
     Attributes:
         batch: most letters claimed at once.
-        at_once: most letters under way to the provider.
+        at_once: most letters under way to the provider. One, unless it knows ids of ours: whoever
+            dies then has sent one that goes out again at most.
         lease: for how long a claim holds; renewed while the work lasts.
         needed: what must be left of it for a send to begin, which is given up after so long.
         attempts: after so many without success another way is tried.
     """
 
     batch: int = 100
-    at_once: int = 16
+    at_once: int = 1
     lease: timedelta = timedelta(seconds=60)
     needed: timedelta = timedelta(seconds=20)
     attempts: int = 6
 
 
-PACES: Mapping[str, Pace] = {Way.EMAIL: Pace(at_once=8), Way.WECOM: Pace(batch=20, at_once=2)}
-"""Where providers take less at once: mail servers count connections, robots messages a minute."""
+PACES: Mapping[str, Pace] = {Way.SMS: Pace(at_once=16), Way.WECOM: Pace(batch=20)}
+"""The gateway for SMS takes an id once; robots count the messages of a minute."""
 
 
 ADDRESSES: Mapping[str, str] = {
@@ -163,8 +164,7 @@ class Worker:
         running: set[asyncio.Task[Outcome | None]] = set()
         renewed_at = self.now()
         third = self.pace.lease / 3
-        # No more are begun than that, before it is marked what became of the others: so many are
-        # sent twice at most, where a worker dies and the provider knows no ids.
+        # No more are begun than that before it is marked what became of the others.
         while running := running | {
             asyncio.create_task(self._send(over, one))
             for one in islice(waiting, self.pace.at_once - len(running))

@@ -64,9 +64,10 @@ def _show(name: str, plan: Plan, played: Played) -> int:
     if plan.off and played.seconds > BACK_WITHIN:
         faults.append(f"{played.seconds:.0f} s until all was sent")
     say(
-        f"{name}: {plan.letters} letters, {plan.kills} kills ({played.between} between acceptance"
-        f" and mark), {plan.stops} stops: {verdict.delivered} delivered, {verdict.missed} missed,"
-        f" {verdict.doubled} doubled, {len(faults)} faults, {played.seconds:.1f} s"
+        f"{name}: {plan.letters} letters, {plan.kills} kills and {plan.stops} stops"
+        f" ({verdict.between} between acceptance and mark): {verdict.delivered} delivered,"
+        f" {verdict.missed} missed, {verdict.doubled} doubled, {len(faults)} faults,"
+        f" {played.seconds:.1f} s"
     )
     if verdict.lateness and not plan.off:
         median, late, latest = verdict.lateness

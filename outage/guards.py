@@ -19,6 +19,7 @@ class Guard(NamedTuple):
 
 
 CLAIM = r"(AND status IN \('waiting', 'leased'\)[^;]*LIMIT \S+) FOR UPDATE SKIP LOCKED"
+SINGLE = "single"
 GUARDS: Mapping[str, Guard] = {
     "fence": Guard(
         words=(
@@ -29,8 +30,10 @@ GUARDS: Mapping[str, Guard] = {
     ),
     "lease": Guard(words=((r"IN \('waiting', 'leased'\)", "IN ('waiting')"),)),
     "lock": Guard(words=((CLAIM, r"\1"),)),
+    SINGLE: Guard(words=()),  # a matter of the pace, see `runs.Plan`
 }
-"""Only who holds a letter may send and mark it; a lease ends; two workers claim not the same."""
+"""Only who holds a letter may send and mark it; a lease ends; two workers claim not the same; to
+a provider without ids one letter is under way at a time."""
 
 
 @contextmanager

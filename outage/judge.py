@@ -1,7 +1,7 @@
 """What was lost or doubled, by what the provider took and what the database says."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,14 @@ LATENESS = """
 
 
 @dataclass(frozen=True)
+class Caught:
+    """A worker that was killed or stopped, and what it had begun and not marked."""
+
+    pid: int
+    letters: frozenset[UUID]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What came out.
 
@@ -32,6 +40,7 @@ class Verdict:
         delivered: letters the provider has, and the database knows it has.
         missed: messages that would have come too late, and say so.
         doubled: letters the provider took more than once.
+        between: kills and stops that fell between acceptance and mark.
         lateness: seconds at the median, the 99th percentile and the most; None without letters.
         faults: a line for each thing that cannot be.
     """
@@ -39,6 +48,7 @@ class Verdict:
     delivered: int
     missed: int
     doubled: int
+    between: int
     lateness: list[float] | None
     faults: list[str]
 
@@ -50,17 +60,22 @@ def accepted(folder: Path) -> list[tuple[UUID, int]]:
     return [(UUID(key), int(pid)) for key, pid in (line.split() for line in lines)]
 
 
-def verdict(url: str, folder: Path, *, gap: set[UUID], at: datetime) -> Verdict:
+def verdict(url: str, folder: Path, *, caught: Sequence[Caught], at: datetime) -> Verdict:
     """Judge what is left when all is still.
 
     Args:
         url: the database's, as libpq reads it.
         folder: where the provider wrote what it took.
-        gap: letters that were begun and not marked when their worker was killed or stopped; these
-            may be doubled, if the provider does not honour ids.
+        caught: whoever was killed or stopped; what was under way then may be doubled, if the
+            provider does not honour ids, and never more than one for each that fell between.
         at: when the workers began, aware; what was useless by then must be missed.
     """
-    taken = Counter(key for key, _ in accepted(folder))
+    sent = accepted(folder)
+    taken = Counter(key for key, _ in sent)
+    by_worker = defaultdict[int, set[UUID]](set)
+    for key, pid in sent:
+        by_worker[pid].add(key)
+    between = sum(bool(one.letters & by_worker[one.pid]) for one in caught)
     with psycopg.connect(url) as connection:
         rows = connection.execute(RESULT).fetchall()
         lateness = (connection.execute(LATENESS).fetchone() or (None,))[0]
@@ -73,13 +88,17 @@ def verdict(url: str, folder: Path, *, gap: set[UUID], at: datetime) -> Verdict:
     letters = {UUID(row[5]) for row in rows if row[5]}
     faults += [f"{key}: nobody owes it" for key in taken if key not in letters]
     doubled = {key for key, times in taken.items() if times > 1}
-    faults += [f"{key}: doubled {taken[key]} times" for key in doubled - gap]
-    faults += [f"{key}: {taken[key]} times" for key in doubled & gap if taken[key] > len(gap) + 1]
+    under_way = frozenset[UUID]().union(*(one.letters for one in caught))
+    faults += [f"{key}: doubled {taken[key]} times" for key in doubled - under_way]
+    again = len(sent) - len(taken)
+    if again > between:
+        faults += [f"doubled {again} times, by {between} kills and stops"]
     faults += _verified(url)
     return Verdict(
         known["delivered"],
         known["missed"],
         len(doubled),
+        between,
         [float(one) for one in lateness] if lateness else None,
         faults,
     )

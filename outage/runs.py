@@ -17,10 +17,12 @@ from uuid import UUID
 
 import psycopg
 
-from app import clock
+from app import clock, sending
+from app.models import Way
 from app.services.letters import ZONE
 from outage import ground, judge
-from outage.judge import Verdict
+from outage.guards import SINGLE
+from outage.judge import Caught, Verdict
 from outage.worker import PACE
 
 WORKERS = 5
@@ -51,13 +53,18 @@ class Plan:
     off: timedelta = timedelta()
     patience: float = PATIENCE
 
+    @property
+    def at_once(self) -> int:
+        """How many letters a worker has under way to such a provider."""
+        many = self.honours or self.guard == SINGLE
+        return (sending.PACES[Way.SMS] if many else sending.Pace()).at_once
+
 
 @dataclass(frozen=True)
 class Played:
-    """A verdict, the kills that fell between acceptance and mark, and the seconds all took."""
+    """A verdict, and the seconds all took."""
 
     verdict: Verdict
-    between: int
     seconds: float
 
 
@@ -68,19 +75,18 @@ class Crew:
     url: str
     folder: Path
     offset: timedelta
-    guard: str
+    plan: Plan
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     asleep: dict[int, float] = field(default_factory=dict)
-    gap: set[UUID] = field(default_factory=set)
-    between: int = 0
+    caught: list[Caught] = field(default_factory=list)
 
     def start(self) -> None:
         """Start one more."""
-        offset = str(self.offset.total_seconds())
-        command = [sys.executable, "-m", "outage.worker", self.url, str(self.folder), offset]
+        how = [str(self.offset.total_seconds()), str(self.plan.at_once)]
+        command = [sys.executable, "-m", "outage.worker", self.url, str(self.folder), *how]
         self.running.append(
             subprocess.Popen(  # noqa: S603 - our own
-                [*command, *([self.guard] if self.guard else [])],
+                [*command, *([self.plan.guard] if self.plan.guard else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # what went well is in the database
             )
@@ -106,7 +112,7 @@ class Crew:
             return False
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-        self.between += bool(self._note(victim.pid))
+        self._note(victim.pid)
         self.running.remove(victim)
         self.start()
         return True
@@ -143,14 +149,13 @@ class Crew:
         ]
         return chance.choice(live) if live else None
 
-    def _note(self, pid: int) -> set[UUID]:
-        """Note what it had begun and not marked; return what of that the provider had taken."""
+    def _note(self, pid: int) -> None:
+        """Note what a worker had begun and not marked."""
         begun = (self.folder / f"started-{pid}").read_text().split("\n")[:-1]
         with psycopg.connect(self.url) as connection:
             ids = [UUID(key) for key in begun]
-            unmarked = {id_ for (id_,) in connection.execute(UNMARKED, [ids])}
-        self.gap |= unmarked
-        return unmarked & {key for key, sender in judge.accepted(self.folder) if sender == pid}
+            unmarked = frozenset(id_ for (id_,) in connection.execute(UNMARKED, [ids]))
+        self.caught.append(Caught(pid, unmarked))
 
 
 def play(url: str, plan: Plan) -> Played:
@@ -167,14 +172,15 @@ def play(url: str, plan: Plan) -> Played:
     offset = noon - real  # by day, or nothing would be sent
     accounts = ground.people(url, -(-plan.letters // ground.EACH))
     with tempfile.TemporaryDirectory() as name, _provider(Path(name), honours=plan.honours):
-        crew = Crew(url, Path(name), offset, plan.guard)
+        crew = Crew(url, Path(name), offset, plan)
         try:
-            return _play(crew, plan, accounts)
+            return _play(crew, accounts)
         finally:
             crew.end()
 
 
-def _play(crew: Crew, plan: Plan, accounts: list[UUID]) -> Played:
+def _play(crew: Crew, accounts: list[UUID]) -> Played:
+    plan = crew.plan
     if not plan.off:
         for _ in range(WORKERS):
             crew.start()
@@ -193,9 +199,8 @@ def _play(crew: Crew, plan: Plan, accounts: list[UUID]) -> Played:
         ground.owe(crew.url, accounts, plan.letters, due_at=at)
         began = time.monotonic()
     still = _disturb(crew, plan)
-    return Played(
-        judge.verdict(crew.url, crew.folder, gap=crew.gap, at=at), crew.between, still - began
-    )
+    found = judge.verdict(crew.url, crew.folder, caught=crew.caught, at=at)
+    return Played(found, still - began)
 
 
 def _disturb(crew: Crew, plan: Plan) -> float:

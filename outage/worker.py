@@ -1,7 +1,8 @@
-"""`python -m outage.worker URL FOLDER OFFSET [GUARD]`: the two jobs that send, as `app jobs` does.
+"""`python -m outage.worker URL FOLDER OFFSET AT_ONCE [GUARD]`: the two jobs that send.
 
-The clock is `OFFSET` seconds ahead, so that it is day wherever and whenever this runs. Before a
-letter is handed over its id is written to `started-PID`.
+They are done as `app jobs` does. The clock is `OFFSET` seconds ahead, so that it is day wherever
+and whenever this runs. Before a letter is handed over its id is written to `started-PID`.
+`AT_ONCE` letters are under way at most.
 """
 
 import os
@@ -53,11 +54,11 @@ def _repeat(job: jobs.Job, engine: Engine, now: jobs.Now) -> None:
         pause.wait(PAUSE)
 
 
-def main(url: str, folder: Path, offset: timedelta, guard: str = "") -> None:
+def main(url: str, folder: Path, offset: timedelta, at_once: int, guard: str = "") -> None:
     """Do the two jobs until killed, without a guard if one is named."""
     engine = create_engine(url, pool_size=4)
     channel = Noting(folder)
-    sending.PACES = {Way.SMS: PACE}
+    sending.PACES = {Way.SMS: replace(PACE, at_once=at_once)}
     with ExitStack() as stack:
         ways = {Way.SMS: channel}
         stack.enter_context(mock.patch.object(sending, "channels_of", return_value=ways))
@@ -76,4 +77,10 @@ def main(url: str, folder: Path, offset: timedelta, guard: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), timedelta(seconds=float(sys.argv[3])), *sys.argv[4:])
+    main(
+        sys.argv[1],
+        Path(sys.argv[2]),
+        timedelta(seconds=float(sys.argv[3])),
+        int(sys.argv[4]),
+        *sys.argv[5:],
+    )

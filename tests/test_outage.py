@@ -19,6 +19,19 @@ def test_killed_and_stopped_workers_lose_and_double_nothing(own_engine: Engine) 
     assert (played.verdict.delivered, played.verdict.doubled) == (300, 0)
 
 
+def test_a_provider_without_ids_doubles_no_more_than_the_kills(own_engine: Engine) -> None:
+    plan = Plan(300, kills=4, stops=1, seed=SEED, honours=False)
+    verdict = play(plain(own_engine.url), plan).verdict
+    assert verdict.faults == []
+    assert verdict.delivered == 300
+
+
+def test_with_many_under_way_to_it_the_judge_finds_it(own_engine: Engine) -> None:
+    plan = Plan(1_200, kills=12, seed=SEED, honours=False, guard="single")
+    (fault,) = play(plain(own_engine.url), plan).verdict.faults
+    assert fault.startswith("doubled")
+
+
 def test_without_the_lock_the_judge_finds_it(own_engine: Engine) -> None:
     plan = Plan(2_000, seed=SEED, honours=False, guard="lock")
     assert any("doubled" in fault for fault in play(plain(own_engine.url), plan).verdict.faults)

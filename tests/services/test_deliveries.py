@@ -13,14 +13,15 @@ from aiohttp import ClientSession
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from app import sending
 from app.channels.asking import Passing
 from app.channels.sending import Letter, Refused
-from app.models import Booking, Way
+from app.models import Booking, Provider, Way
 from app.sending import Pace, Worker
-from app.services import deliveries, letters, notifications
+from app.services import deliveries, identities, letters, notifications
 from app.services.deliveries import Outcome
 from app.services.notifications import deliver_due
-from tests.channels.letters import gateway
+from tests.channels.letters import OPENID, gateway
 from tests.conftest import NOW
 from tests.fakes import sms
 from tests.makers import World, make_booking, make_world, move
@@ -318,3 +319,39 @@ def test_so_many_are_under_way_and_no_more(
     channel = Meeting()
     assert worker(own_engine, channel, pace=Pace(at_once=TOGETHER)).run() == 2 * TOGETHER
     assert (channel.most, len(channel.sent)) == (TOGETHER, 2 * TOGETHER)
+
+
+@dataclass
+class Crowd(Outbound):
+    """Counts the letters that are under way together."""
+
+    under_way: int = 0
+    most: int = 0
+
+    async def send(self, letter: Letter, *, now: datetime, over: ClientSession) -> str | None:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return await super().send(letter, now=now, over=over)
+
+
+@pytest.mark.parametrize(
+    ("way", "most"), [(Way.SMS, 3), (Way.WECHAT, 1), (Way.EMAIL, 1), (Way.WECOM, 1)]
+)
+def test_to_a_provider_without_ids_one_letter_is_under_way_at_a_time(
+    own_engine: Engine,
+    setup: Session,
+    world: World,
+    booking: Booking,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Way,
+    most: int,
+) -> None:
+    """Or whoever dies then would have sent many that go out again."""
+    identities.link(setup, account=world.organiser, provider=Provider.WECHAT, subject=OPENID)
+    due(setup, world, booking, 3, ways=(way,))
+    crowd = Crowd()
+    monkeypatch.setattr(sending, "channels_of", lambda _: {way: crowd})
+    assert sending.send_due(way, own_engine, lambda: NOW) == 3
+    assert crowd.most == most
