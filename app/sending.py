@@ -72,7 +72,7 @@ class Pace:
     attempts: int = 6
 
 
-PACES: Mapping[str, Pace] = {Way.SMS: Pace(at_once=16), Way.WECOM: Pace(batch=20)}
+PACES: Mapping[str, Pace] = {Way.SMS: Pace(at_once=100), Way.WECOM: Pace(batch=20)}
 """The gateway for SMS takes an id once; robots count the messages of a minute."""
 
 
